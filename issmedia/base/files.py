@@ -1,0 +1,253 @@
+"""Files written so that a crash leaves the old or the new, never a half.
+
+Every change of a disk that issmedia makes passes through this module, and announces itself first to the observer
+that `observing` sets: the crash tests kill the process there, at each step in turn. Modes are set explicitly, so the
+umask does not matter. Reading from media is in `base.beneath`.
+"""
+
+import contextlib
+import ctypes
+import errno
+import fcntl
+import json
+import os
+import secrets
+import stat
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from issmedia.base.errors import BusyError, DepotError, NoSpaceError
+
+Step = Callable[[str, str], None]
+"""Called as `step(kind, name)` before a change; kinds: create write fsync syncfs link rename unlink mkdir commit."""
+
+_TEMPORARY = ".tmp-"
+_FICLONE = 0x40049409
+_observers: list[Step] = []
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+@contextlib.contextmanager
+def observing(step: Step) -> Iterator[None]:
+    """Let `step` see, and by raising or exiting stop, each change of the disk (for crash tests)."""
+    _observers.append(step)
+    try:
+        yield
+    finally:
+        _observers.remove(step)
+
+
+def announce(kind: str, name: str) -> None:
+    """Tell the observers of a change that is about to be made (also those made by the database)."""
+    for step in _observers:
+        step(kind, name)
+
+
+class Staged:
+    """A file under a temporary name, made with O_EXCL and mode 0600, in the file system it shall live in.
+
+    `write` appends; `close` sets the final mode. It has no final name until `link` or `rename` gives it one.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self.path = directory / f"{_TEMPORARY}{secrets.token_hex(16)}"
+        announce("create", self.path.name)
+        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        self.fd = os.open(self.path, flags, 0o600)
+
+    def write(self, data: bytes) -> None:
+        """Append all of `data`."""
+        announce("write", self.path.name)
+        view = memoryview(data)
+        while view:
+            view = view[os.write(self.fd, view) :]
+
+    def close(self, mode: int, *, durable: bool) -> None:
+        """Set the mode and close; `durable` flushes first. An error from the flush discards the file."""
+        try:
+            os.fchmod(self.fd, mode)
+            if durable:
+                fsync(self.fd, self.path.name)
+        except OSError:
+            self.discard()
+            raise
+        os.close(self.fd)
+        self.fd = -1
+
+    def discard(self) -> None:
+        """Close and remove; safe to call twice."""
+        if self.fd >= 0:
+            os.close(self.fd)
+            self.fd = -1
+        with contextlib.suppress(OSError):
+            self.path.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def staged(directory: Path) -> Iterator[Staged]:
+    """Make a `Staged` file that is discarded when the block raises."""
+    file = Staged(directory)
+    try:
+        yield file
+    except BaseException:
+        file.discard()
+        raise
+
+
+def write_atomic(path: Path, data: bytes, mode: int = 0o644) -> None:
+    """Put `data` at `path` in one step: temporary file, fsync, rename, fsync of the directory."""
+    with staged(path.parent) as file:
+        file.write(data)
+        file.close(mode, durable=True)
+        rename(file.path, path)
+    fsync_directory(path.parent)
+
+
+def make_directory(path: Path, mode: int = 0o755) -> None:
+    """Make a directory and its missing parents, each with `mode` whatever the umask; one that is there is left."""
+    if path.is_dir():
+        return
+    make_directory(path.parent, mode)
+    announce("mkdir", path.name)
+    with contextlib.suppress(FileExistsError):
+        path.mkdir()
+        path.chmod(mode)
+
+
+def fsync(fd: int, name: str) -> None:
+    """Flush one file. After an error the file must be discarded: a second fsync would lie."""
+    announce("fsync", name)
+    os.fsync(fd)
+
+
+def fsync_directory(path: Path) -> None:
+    """Flush a directory, so that names given in it survive a power cut."""
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fsync(fd, path.name)
+    finally:
+        os.close(fd)
+
+
+def sync_filesystem(path: Path) -> None:
+    """Flush the whole file system below `path` in one call: thousands of small files for the price of one."""
+    announce("syncfs", path.name)
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        if _libc.syncfs(fd) != 0:
+            code = ctypes.get_errno()
+            raise OSError(code, os.strerror(code), str(path))
+    finally:
+        os.close(fd)
+
+
+def rename(source: Path, target: Path) -> None:
+    """Rename within one file system, replacing `target`."""
+    announce("rename", target.name)
+    os.rename(source, target)
+
+
+def link(source: Path, target: Path) -> None:
+    """Give a file a second name; `FileExistsError` where `target` is."""
+    announce("link", target.name)
+    os.link(source, target, follow_symlinks=False)
+
+
+def symlink(text: str, path: Path) -> None:
+    """Make a symbolic link holding `text`."""
+    announce("link", path.name)
+    os.symlink(text, path)
+
+
+def unlink(path: Path) -> None:
+    """Remove a file; one that is gone already is fine."""
+    announce("unlink", path.name)
+    path.unlink(missing_ok=True)
+
+
+def remove_directory(path: Path) -> None:
+    """Remove a directory and all below it, without following links."""
+    for entry in os.scandir(path) if path.is_dir() and not path.is_symlink() else ():
+        if entry.is_dir(follow_symlinks=False):
+            remove_directory(Path(entry.path))
+        else:
+            unlink(Path(entry.path))
+    announce("unlink", path.name)
+    if path.is_dir() and not path.is_symlink():
+        path.rmdir()
+    else:
+        path.unlink(missing_ok=True)
+
+
+def sweep(directory: Path) -> int:
+    """Remove temporary files that a killed run left; give their number. Only under the depot's lock."""
+    found = [Path(entry.path) for entry in os.scandir(directory) if entry.name.startswith(_TEMPORARY)]
+    for path in found:
+        remove_directory(path)
+    return len(found)
+
+
+def temporary_name(directory: Path) -> Path:
+    """Give an unpredictable name that `sweep` recognises."""
+    return directory / f"{_TEMPORARY}{secrets.token_hex(16)}"
+
+
+def reflink(source_fd: int, target_fd: int) -> bool:
+    """Share the source's extents with the target where the file system can; False where it cannot."""
+    try:
+        fcntl.ioctl(target_fd, _FICLONE, source_fd)
+    except OSError:
+        return False
+    return True
+
+
+def require_space(path: Path, needed: int) -> None:
+    """Raise `NoSpaceError` unless `needed` bytes and a reserve of 1 % or 64 MB are free below `path`."""
+    facts = os.statvfs(path)
+    free = facts.f_bavail * facts.f_frsize
+    reserve = min(64 << 20, facts.f_blocks * facts.f_frsize // 100)
+    if needed and free < needed + reserve:
+        raise NoSpaceError(
+            f"{needed:,} bytes are needed, {max(0, free - reserve):,} are free",
+            where=str(path),
+            hint="make room, or use another file system; nothing was changed",
+        )
+
+
+def system_error(cause: OSError, where: str) -> DepotError:
+    """Turn an error of our own disk into one that says where and what to do."""
+    if cause.errno in (errno.ENOSPC, errno.EDQUOT):
+        return NoSpaceError("the disk is full", where=where, hint="make room and run the same command again")
+    return DepotError(cause.strerror or str(cause), where=where)
+
+
+@contextlib.contextmanager
+def locked(path: Path, purpose: str, *, since: str) -> Iterator[None]:
+    """Hold the lock file exclusively, or raise `BusyError` saying who holds it. The kernel frees it at any death."""
+    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    try:
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as cause:
+            raise BusyError(_holder(fd), where=str(path.parent)) from cause
+        os.ftruncate(fd, 0)
+        os.pwrite(fd, json.dumps({"pid": os.getpid(), "purpose": purpose, "since": since}).encode(), 0)
+        yield
+    finally:
+        os.close(fd)
+
+
+def is_plain_directory(path: Path) -> bool:
+    """Say whether `path` is a directory itself, not a link to one."""
+    try:
+        return stat.S_ISDIR(os.lstat(path).st_mode)
+    except OSError:
+        return False
+
+
+def _holder(fd: int) -> str:
+    try:
+        facts = json.loads(os.pread(fd, 4096, 0))
+        return f"busy: {facts['purpose']} since {facts['since']} by pid {facts['pid']}"
+    except (ValueError, KeyError, TypeError):
+        return "busy: another process holds the depot"

@@ -1,0 +1,31 @@
+"""Sizes and durations for people."""
+
+_UNITS = ("kB", "MB", "GB", "TB", "PB")
+
+
+def bytes_text(size: int) -> str:
+    """Write a size in decimal units: `999 B`, `1.5 kB`, `4.7 GB`."""
+    if size < 1000:
+        return f"{size} B"
+    value = float(size)
+    for unit in _UNITS:
+        value /= 1000
+        if value < 999.95:
+            break
+    return f"{value:.1f} {unit}"
+
+
+def count_text(number: int, noun: str, plural: str | None = None) -> str:
+    """Write a count with its noun: `1 package`, `20,000 packages`, `2 repositories`."""
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
+def seconds_text(seconds: float) -> str:
+    """Write a duration: `0.4 s`, `3 min 20 s`, `2 h 05 min`."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest:02d} s"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02d} min"

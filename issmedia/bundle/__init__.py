@@ -1,0 +1,1 @@
+"""The carrier format: volumes written and read."""

@@ -1,0 +1,1 @@
+"""What a tree means, one package per content type."""

@@ -1,0 +1,102 @@
+"""What a content type must offer, and what it is given.
+
+A content type turns an upstream into a tree (`sync`) and says what a tree means (`inventory`). It opens neither
+sockets nor the depot: an `Upstream` brings bytes, a `Sink` keeps them.
+"""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from typing import BinaryIO, Protocol
+
+from issmedia.base.digest import Digest
+from issmedia.base.events import Report
+from issmedia.model.documents import LeftOut
+from issmedia.model.package import Inventory
+from issmedia.model.tree import Entry, Tree
+
+
+class Stream(Protocol):
+    """Bytes that arrive; `fileno` is a real descriptor where they come from a local file, else None."""
+
+    def read(self, size: int, /) -> bytes:
+        """Read up to `size` bytes; empty at the end."""
+
+    @property
+    def fileno(self) -> int | None:
+        """Give the descriptor of the local file these bytes are, or None."""
+
+
+class Upstream(Protocol):
+    """Where a repository comes from. Failures are `UpstreamError`; `AbsentError` where the file is not there."""
+
+    url: str
+
+    def open(self, path: str) -> AbstractContextManager[Stream]:
+        """Open the file at a path relative to the repository. Threads may call this at once."""
+
+    def listing(self) -> dict[str, int] | None:
+        """List all paths with sizes in bytes where upstream is a directory; None where it cannot be listed.
+
+        Paths are as found: the caller judges them by the name grammar. Links and odd files have size -1.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """What the metadata say of a file: `size` in bytes or None, `checksum` (type, hex) or None. `limit` caps the read."""
+
+    size: int | None = None
+    checksum: tuple[str, str] | None = None
+    limit: int = 64 << 30
+
+
+class Sink(Protocol):
+    """Where synced bytes go: the store. Threads may call it at once."""
+
+    def keep(self, stream: Stream, expected: Expected) -> tuple[Digest, int]:
+        """Store a stream, hashed as it is copied; `UpstreamError` says got and expected, and nothing is kept."""
+
+    def holds(self, digest: Digest, size: int) -> bool:
+        """Say whether the blob is there already with this size in bytes."""
+
+    def open(self, digest: Digest) -> BinaryIO:
+        """Open a kept blob for reading."""
+
+
+@dataclass(frozen=True, slots=True)
+class Synced:
+    """What a sync found. `unchanged` says the previous tree still is upstream's; `incomplete` what could not be had."""
+
+    tree: Tree
+    inventory: Inventory | None
+    signed_metadata: bool
+    incomplete: tuple[LeftOut, ...] = ()
+    unchanged: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Previous:
+    """The snapshot before: its tree, and whether anything was missing from it."""
+
+    tree: Tree
+    incomplete: bool
+
+
+Sync = Callable[[Upstream, Sink, Previous | None, Report], Synced]
+ReadInventory = Callable[[Tree, Callable[[Digest], BinaryIO]], Inventory]
+
+
+@dataclass(frozen=True, slots=True)
+class ContentType:
+    """One content type: how it syncs, and how a tree of it is read for the catalog."""
+
+    name: str
+    sync: Sync
+    inventory: ReadInventory
+    signed: Callable[[Tree], bool] = field(default=lambda tree: False)
+
+
+def entry_of(path: str, kept: tuple[Digest, int]) -> Entry:
+    """Name a kept blob in a tree."""
+    return Entry(path, kept[0], kept[1])

@@ -1,0 +1,1 @@
+"""Yum repositories: repodata and the packages it lists."""

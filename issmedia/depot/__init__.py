@@ -1,0 +1,1 @@
+"""What a site owns: store, catalog, published trees, keys."""

@@ -1,0 +1,1 @@
+"""Frozen types and pure functions: no files, clock, randomness or environment."""

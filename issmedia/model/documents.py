@@ -1,0 +1,57 @@
+"""Documents the catalog keeps: product, repository, snapshot."""
+
+import msgspec
+
+from issmedia.base.digest import Digest
+from issmedia.model.tree import DigestField
+
+
+class LeftOut(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Something that was asked for and is not there: `path` within the repository, and why."""
+
+    path: str
+    reason: str
+
+
+class Product(msgspec.Struct, frozen=True):
+    """A group of repositories; `label` is stable, `name` is for people."""
+
+    label: str
+    name: str
+
+
+class Repository(msgspec.Struct, frozen=True):
+    """A repository of a product. `source` is a directory or URL, None where it came by import.
+
+    `keys` are blobs of OpenPGP public keys that the operator pinned for it.
+    """
+
+    product: str
+    label: str
+    name: str
+    source: str | None = None
+    content_type: str = "yum"
+    keys: tuple[Digest, ...] = ()
+
+    @property
+    def path(self) -> str:
+        """Write `PRODUCT/REPO`."""
+        return f"{self.product}/{self.label}"
+
+
+class Snapshot(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A repository's tree at a moment. `size` is bytes, `taken` RFC 3339 UTC.
+
+    `signed_metadata` says that upstream signed its repomd.xml; `bundle` is the id of the bundle it came by.
+    """
+
+    repository: str
+    tree: DigestField
+    taken: str
+    files: int
+    packages: int
+    size: int
+    signed_metadata: bool
+    incomplete: tuple[LeftOut, ...] = ()
+    source: str | None = None
+    bundle: str | None = None

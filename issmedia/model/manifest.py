@@ -1,0 +1,299 @@
+"""The bundle manifest, and the two states of a bundle that was read: unverified, verified.
+
+The manifest's bytes are signed, then parsed; never re-serialised to check. The bundle's id is the SHA-256
+of these bytes. Field by field: `docs/format.md`.
+"""
+
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Annotated, Literal, Protocol
+
+import msgspec
+
+from issmedia.base.digest import Digest, digest_of
+from issmedia.base.errors import FormatError
+from issmedia.model import strictjson
+from issmedia.model.documents import LeftOut
+from issmedia.model.names import is_label
+from issmedia.model.tree import DigestField, SizeField, Tree
+
+FORMAT = "issmedia-bundle"
+VERSION = 1
+MAX_MANIFEST = 64 << 20
+MAX_SIGNATURES = 64 << 10
+MAX_SUMS = 1 << 30
+
+Label = Annotated[str, msgspec.Meta(pattern="^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$", max_length=128)]
+Text = Annotated[str, msgspec.Meta(max_length=4096)]
+Time = Annotated[
+    str, msgspec.Meta(pattern="^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z$", max_length=20)
+]
+Positive = Annotated[int, msgspec.Meta(ge=1, le=strictjson.MAX_INTEGER)]
+
+
+class Document(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What all parts of a signed document share: frozen, and no field but the known ones."""
+
+
+class SiteName(Document, frozen=True):
+    """Who made the bundle: `id` is 32 hex digits made at `issmedia init`, `name` is for people."""
+
+    id: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{32}$", max_length=32)]
+    name: Text
+
+
+class Tool(Document, frozen=True):
+    """The program that wrote the bundle."""
+
+    name: Text
+    version: Text
+
+
+class Count(Document, frozen=True):
+    """Blobs, each counted once, and their bytes."""
+
+    blobs: SizeField
+    bytes: SizeField
+
+
+class ProductEntry(Document, frozen=True):
+    """A product that the bundle's repositories belong to."""
+
+    label: Label
+    name: Text
+
+
+class RepositoryEntry(Document, frozen=True):
+    """One repository's state. `all`, `added`, `removed` count blobs against the base trees.
+
+    `upstream` has no credentials; `keys` are blobs, information only: keys on a medium are never trust.
+    """
+
+    product: Label
+    label: Label
+    name: Text
+    content_type: Literal["yum"]
+    upstream: Text | None
+    taken: Time
+    signed_metadata: bool
+    keys: tuple[DigestField, ...]
+    tree: DigestField
+    base_trees: tuple[DigestField, ...]
+    files: SizeField
+    packages: SizeField
+    all: Count
+    added: Count
+    removed: Count
+
+    @property
+    def path(self) -> str:
+        """Write `PRODUCT/REPO`."""
+        return f"{self.product}/{self.label}"
+
+
+class Stored(Document, frozen=True):
+    """A file on the volume: its own digest and bytes."""
+
+    sha256: DigestField
+    size: SizeField
+
+
+class TreeEntry(Document, frozen=True):
+    """A listing: `digest` and `size` of its canonical bytes, `stored` as it lies on the volume.
+
+    `dictionary` is the tree whose bytes are the raw zstd dictionary, or None.
+    """
+
+    digest: DigestField
+    size: SizeField
+    stored: Stored
+    dictionary: DigestField | None
+
+
+class VolumeEntry(Document, frozen=True):
+    """One volume: `sums` is the SHA-256 of its `SHA256SUMS`; `files` and `bytes` are what that lists."""
+
+    number: Positive
+    label: Text
+    medium: Text
+    capacity: SizeField | None
+    files: SizeField
+    bytes: SizeField
+    sums: DigestField
+
+
+class Missing(Document, frozen=True):
+    """What was asked for and is not here: in which repository, at which path, and why."""
+
+    repository: Text
+    path: Text
+    reason: Text
+
+
+class Manifest(Document, frozen=True):
+    """The signed document that names everything in the bundle."""
+
+    format: Literal["issmedia-bundle"]
+    version: Literal[1]
+    site: SiteName
+    destination: Label | None
+    sequence: Positive
+    previous: DigestField | None
+    created: Time
+    expires: Time | None
+    tool: Tool
+    notes: Text
+    kind: Literal["full", "delta"]
+    products: tuple[ProductEntry, ...]
+    repositories: tuple[RepositoryEntry, ...]
+    views: tuple[()]
+    environments: tuple[()]
+    trees: tuple[TreeEntry, ...]
+    content: Count
+    volumes: Annotated[tuple[VolumeEntry, ...], msgspec.Meta(min_length=1)]
+    recovery: None
+    incomplete: tuple[Missing, ...]
+
+    @property
+    def chain(self) -> str:
+        """Name the bundle within its chain, for people: `hq #7` or `hq → lab #7`."""
+        to = f" → {self.destination}" if self.destination else ""
+        return f"{self.site.name}{to} #{self.sequence}"
+
+
+def parse_manifest(data: bytes) -> Manifest:
+    """Parse a manifest strictly; `FormatError` names the field, or the unknown format or version."""
+    head = strictjson.parse(data, _Head, where="manifest.json")
+    if head.format != FORMAT:
+        raise FormatError(f"expected format {FORMAT!r}, found {head.format!r}", where="manifest.json")
+    if head.version != VERSION:
+        raise FormatError(
+            f"expected version {VERSION}, found {head.version}",
+            where="manifest.json",
+            hint="a newer issmedia wrote this; update issmedia on this side",
+        )
+    manifest = strictjson.parse(data, Manifest, where="manifest.json")
+    _check_references(manifest)
+    return manifest
+
+
+def left_out(repository: str, items: tuple[LeftOut, ...]) -> tuple[Missing, ...]:
+    """Turn what a snapshot lacks into what the manifest says of it."""
+    return tuple(Missing(repository, item.path[:4096], item.reason[:4096]) for item in items)
+
+
+class VolumeSource(Protocol):
+    """Where a volume's bytes come from: opened beneath its root, never through a link."""
+
+    def open(self, path: str) -> AbstractContextManager["OpenedFile"]:
+        """Open a file for reading, or raise `NotIntactError` naming it."""
+
+    def stray(self, known: frozenset[str]) -> list[str]:
+        """List what lies on the volume and is not `known`; these are never opened."""
+
+
+class OpenedFile(Protocol):
+    """A regular file that is open; `identity` tells hard links of one file (device, inode)."""
+
+    identity: tuple[int, int]
+    size: int
+
+    def read(self, size: int, /) -> bytes:
+        """Read up to `size` bytes; empty at the end."""
+
+
+@dataclass(frozen=True, slots=True)
+class UnverifiedVolume:
+    """A volume as found: `where` for people, `sums` the bytes of its `SHA256SUMS`."""
+
+    where: str
+    sums: bytes
+    source: VolumeSource
+
+
+@dataclass(frozen=True, slots=True)
+class UnverifiedBundle:
+    """Bytes from a medium that nobody vouched for yet; nothing in them is believed."""
+
+    manifest: bytes
+    signatures: bytes
+    volumes: tuple[UnverifiedVolume, ...]
+
+    @property
+    def id(self) -> Digest:
+        """Name the bundle: the SHA-256 of the manifest's bytes."""
+        return digest_of(self.manifest)
+
+
+@dataclass(frozen=True, slots=True)
+class VerifiedVolume:
+    """A volume whose `SHA256SUMS` the signed manifest lists; `index` maps path → digest."""
+
+    entry: VolumeEntry
+    where: str
+    index: Mapping[str, Digest]
+    sums: bytes
+    source: VolumeSource
+
+
+@dataclass(frozen=True, slots=True)
+class VerifiedBundle:
+    """A bundle past steps 1 to 8 of `docs/format.md`; only `ops/verify.py` makes one."""
+
+    id: Digest
+    manifest: Manifest
+    manifest_bytes: bytes
+    signatures: bytes
+    signers: tuple[str, ...]
+    volumes: tuple[VerifiedVolume, ...]
+    allowed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RepositoryTarget:
+    """A repository as it shall be at the other side: its entry's facts and its tree."""
+
+    product: ProductEntry
+    label: str
+    name: str
+    upstream: str | None
+    taken: str
+    signed_metadata: bool
+    keys: tuple[Stored, ...]
+    tree: Tree
+    packages: int
+    incomplete: tuple[LeftOut, ...]
+
+    @property
+    def path(self) -> str:
+        """Write `PRODUCT/REPO`."""
+        return f"{self.product.label}/{self.label}"
+
+
+class _Head(msgspec.Struct):
+    format: str
+    version: int
+
+
+def _check_references(manifest: Manifest) -> None:
+    """Refuse a manifest whose parts do not fit together."""
+    trees = [tree.digest for tree in manifest.trees]
+    repositories = [repo.path.casefold() for repo in manifest.repositories]
+    products = [product.label.casefold() for product in manifest.products]
+    numbers = [volume.number for volume in manifest.volumes]
+    for name, values in (
+        ("trees", trees),
+        ("repositories", repositories),
+        ("products", products),
+    ):
+        if len(set(values)) != len(values):
+            raise FormatError("an entry stands twice", where=f"manifest.json: {name}")
+    if numbers != list(range(1, len(numbers) + 1)):
+        raise FormatError("volumes are not numbered 1, 2, 3, …", where="manifest.json: volumes")
+    known = {product.label for product in manifest.products}
+    for repo in manifest.repositories:
+        if repo.tree not in trees:
+            raise FormatError(f"no tree {repo.tree}", where=f"manifest.json: repositories: {repo.path}")
+        if repo.product not in known or not is_label(repo.label):
+            raise FormatError("no such product", where=f"manifest.json: repositories: {repo.path}")

@@ -1,0 +1,1 @@
+"""One verb each; operations do not import one another."""

@@ -1,0 +1,1 @@
+"""The tests of issmedia: the second reader of its design."""

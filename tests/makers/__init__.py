@@ -1,0 +1,1 @@
+"""What tests build: real packages, real repositories, upstreams that misbehave."""
