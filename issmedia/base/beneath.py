@@ -36,7 +36,9 @@ class BeneathFile:
     def __enter__(self) -> "BeneathFile":
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
         os.close(self.fd)
 
 
@@ -59,7 +61,9 @@ class Root:
     def __enter__(self) -> "Root":
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
     def open(self, path: str) -> BeneathFile:
@@ -77,7 +81,7 @@ class Root:
             raise
 
     def walk(self) -> Iterator[tuple[str, os.stat_result]]:
-        """Yield each path that is not a directory, sorted within its directory, with its `lstat`; links not followed."""
+        """Yield each path that is not a directory, with its `lstat`; sorted within its directory, links not followed."""
         yield from _walk(self._fd, "")
 
     def _directory(self, path: str) -> int:

@@ -63,9 +63,13 @@ class Staged:
             view = view[os.write(self.fd, view) :]
 
     def close(self, mode: int, *, durable: bool) -> None:
-        """Set the mode and close; `durable` flushes first. An error from the flush discards the file."""
+        """Set the mode and close; `durable` flushes first. An error from the flush discards the file.
+
+        A file system without modes (FAT) may refuse ours: the file then keeps what that one gives.
+        """
         try:
-            os.fchmod(self.fd, mode)
+            with contextlib.suppress(PermissionError):
+                os.fchmod(self.fd, mode)
             if durable:
                 fsync(self.fd, self.path.name)
         except OSError:

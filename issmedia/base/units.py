@@ -7,12 +7,10 @@ def bytes_text(size: int) -> str:
     """Write a size in decimal units: `999 B`, `1.5 kB`, `4.7 GB`."""
     if size < 1000:
         return f"{size} B"
-    value = float(size)
-    for unit in _UNITS:
-        value /= 1000
-        if value < 999.95:
-            break
-    return f"{value:.1f} {unit}"
+    power = 1
+    while power < len(_UNITS) and size / 1000**power >= 999.95:
+        power += 1
+    return f"{size / 1000**power:.1f} {_UNITS[power - 1]}"
 
 
 def count_text(number: int, noun: str, plural: str | None = None) -> str:

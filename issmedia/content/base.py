@@ -6,7 +6,7 @@ sockets nor the depot: an `Upstream` brings bytes, a `Sink` keeps them.
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import BinaryIO, Protocol
 
 from issmedia.base.digest import Digest
@@ -94,7 +94,6 @@ class ContentType:
     name: str
     sync: Sync
     inventory: ReadInventory
-    signed: Callable[[Tree], bool] = field(default=lambda tree: False)
 
 
 def entry_of(path: str, kept: tuple[Digest, int]) -> Entry:

@@ -22,13 +22,10 @@ FORMAT = "issmedia-bundle"
 VERSION = 1
 MAX_MANIFEST = 64 << 20
 MAX_SIGNATURES = 64 << 10
-MAX_SUMS = 1 << 30
 
 Label = Annotated[str, msgspec.Meta(pattern="^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$", max_length=128)]
 Text = Annotated[str, msgspec.Meta(max_length=4096)]
-Time = Annotated[
-    str, msgspec.Meta(pattern="^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z$", max_length=20)
-]
+Time = Annotated[str, msgspec.Meta(pattern="^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z$", max_length=20)]
 Positive = Annotated[int, msgspec.Meta(ge=1, le=strictjson.MAX_INTEGER)]
 
 
@@ -205,10 +202,9 @@ class OpenedFile(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class UnverifiedVolume:
-    """A volume as found: `where` for people, `sums` the bytes of its `SHA256SUMS`."""
+    """A volume as found; `where` is for people. Nothing of it but manifest and signatures was read."""
 
     where: str
-    sums: bytes
     source: VolumeSource
 
 
@@ -295,5 +291,5 @@ def _check_references(manifest: Manifest) -> None:
     for repo in manifest.repositories:
         if repo.tree not in trees:
             raise FormatError(f"no tree {repo.tree}", where=f"manifest.json: repositories: {repo.path}")
-        if repo.product not in known or not is_label(repo.label):
+        if repo.product not in known or not (is_label(repo.label) and is_label(repo.product)):
             raise FormatError("no such product", where=f"manifest.json: repositories: {repo.path}")

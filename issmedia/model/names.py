@@ -17,11 +17,12 @@ MAX_COMPONENT = 255
 MAX_VOLUME_PATH = MAX_PATH + len("repos/") + 2 * (128 + 1)
 """A tree path below `repos/PRODUCT/REPO/`, both labels as long as they may be."""
 
+CLIENT_FILE = "issmedia.repo"
+"""The file for dnf that lies beside the products' directories."""
+
 _LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}\Z")
 _PLAIN = re.compile(r"(?:[A-Za-z0-9_+~^%=@,(){}\[\]!#$&'; .-]+/)*[A-Za-z0-9_+~^%=@,(){}\[\]!#$&'; .-]+\Z")
-_SUSPECT = re.compile(
-    r"(?:^|/)(?:-|(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:\.|/|$))|[. ](?:/|$)", re.IGNORECASE
-)
+_SUSPECT = re.compile(r"(?:^|/)(?:-|(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:\.|/|$))|[. ](?:/|$)", re.IGNORECASE)
 _FORBIDDEN = frozenset('\\:<>"|?*')
 _DEVICE = re.compile(r"(?:con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(?:\.|$)", re.IGNORECASE)
 _BAD_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
@@ -29,17 +30,17 @@ _BAD_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 
 def checked_label(label: str) -> str:
     """Return a product's or repository's label, or raise `UsageError`."""
-    if not _LABEL.match(label):
+    if not is_label(label):
         raise UsageError(
             f"{shown(label)!r} is not a label",
-            hint="a label is 1 to 128 of A-Z a-z 0-9 . _ - and begins with a letter or digit",
+            hint="a label is 1 to 128 of A-Z a-z 0-9 . _ -, begins with a letter or digit, ends without a dot",
         )
     return label
 
 
 def is_label(label: str) -> bool:
-    """Say whether `label` is one."""
-    return _LABEL.match(label) is not None
+    """Say whether `label` is one; names that no medium could carry, and our own client file's, are none."""
+    return _LABEL.match(label) is not None and path_fault(label) is None and label.casefold() != CLIENT_FILE
 
 
 def path_fault(path: str, *, limit: int = MAX_PATH) -> str | None:

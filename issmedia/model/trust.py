@@ -95,6 +95,4 @@ def require_progress(bundle: Digest, manifest: Manifest, state: SiteState) -> No
 def require_destination(manifest: Manifest, state: SiteState) -> None:
     """Refuse a bundle meant for another site."""
     if manifest.destination is not None and manifest.destination.casefold() != state.name.casefold():
-        raise DestinationError(
-            f"meant for site {manifest.destination!r}, this is {state.name!r}", where=manifest.chain
-        )
+        raise DestinationError(f"meant for site {manifest.destination!r}, this is {state.name!r}", where=manifest.chain)

@@ -1,0 +1,68 @@
+"""Names and paths on a volume, and the form of `SHA256SUMS`. Source: `docs/format.md`."""
+
+import re
+from collections.abc import Iterable
+
+from issmedia.base.digest import Digest
+from issmedia.base.errors import FormatError
+from issmedia.model import names
+
+MANIFEST = "manifest.json"
+PARTIAL = "manifest.json.partial"
+SIGNATURES = "manifest.json.sig"
+SUMS = "SHA256SUMS"
+README = "README.txt"
+SMALL = 16 << 20
+"""The longest file that is neither a blob of a tree nor a listing: README, client file, schemas."""
+
+APART = frozenset({MANIFEST, SIGNATURES, SUMS})
+"""Files that `SHA256SUMS` does not list: the manifest lists its digest, and the signatures sign the manifest."""
+
+SYSTEM = frozenset({"lost+found", "System Volume Information"})
+"""What file systems put on media themselves; no volume of ours, and no reason to refuse a medium."""
+
+_LINE = re.compile(rb"([0-9a-f]{64})  ([^\n]+)\n")
+
+
+def repo_path(repository: str, path: str) -> str:
+    """Say where a repository's file lies; `repository` is PRODUCT/REPO."""
+    return f"repos/{repository}/{path}"
+
+
+def blob_path(digest: Digest) -> str:
+    """Say where a blob without a place of its own lies."""
+    return f"blobs/{digest[:2]}/{digest}"
+
+
+def tree_path(digest: Digest) -> str:
+    """Say where a tree's listing lies."""
+    return f"trees/{digest}.jsonl.zst"
+
+
+def encode_sums(files: Iterable[tuple[str, Digest]]) -> bytes:
+    """Write `SHA256SUMS` from (path, digest) pairs: coreutils' format, sorted by path."""
+    return b"".join(f"{digest}  {path}\n".encode() for path, digest in sorted(files))
+
+
+def parse_sums(data: bytes, *, where: str) -> dict[str, Digest]:
+    """Read `SHA256SUMS` strictly: form, order, grammar, collisions; path → digest."""
+    index: dict[str, Digest] = {}
+    position = 0
+    while position < len(data):
+        match = _LINE.match(data, position)
+        if match is None:
+            raise FormatError(f"line {len(index) + 1} is not a digest, two spaces and a name", where=where)
+        index[_path(match[2], where)] = Digest(match[1].decode())
+        position = match.end()
+    if encode_sums(index.items()) != data:
+        raise FormatError("lines are not sorted, or one stands twice", where=where)
+    if problems := list(names.collisions([*index, *APART])):
+        raise FormatError("paths on the volume collide", where=where, problems=problems)
+    return index
+
+
+def _path(raw: bytes, where: str) -> str:
+    try:
+        return names.checked_path(raw.decode(), limit=names.MAX_VOLUME_PATH)
+    except UnicodeDecodeError as cause:
+        raise FormatError("a name is not UTF-8", where=where) from cause

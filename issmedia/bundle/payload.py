@@ -1,0 +1,196 @@
+"""The payload of a verified bundle, passed once: steps 10 to 12 of `docs/format.md`, clause "Verification".
+
+Verifying and importing are this one passage; they differ in where the bytes go.
+"""
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import zstandard
+
+from issmedia.base.digest import Digest, copy_and_hash
+from issmedia.base.errors import FormatError, NotIntactError, Problem
+from issmedia.base.events import Advanced, Finished, Report, Started
+from issmedia.base.work import each
+from issmedia.bundle import layout
+from issmedia.bundle.reader import fault
+from issmedia.model.manifest import OpenedFile, TreeEntry, VerifiedBundle, VerifiedVolume
+from issmedia.model.names import shown
+from issmedia.model.tree import MAX_TREE_BYTES, Tree, blobs_of, parse_tree
+
+Read = Callable[[int], bytes]
+Keep = Callable[[Digest, int, Read], tuple[Digest, int]]
+"""Takes expected digest, bytes and a reader; copies to the end of the reader and returns digest and bytes found."""
+
+
+@dataclass(frozen=True, slots=True)
+class Blob:
+    """A digest and all the places on volumes where it lies; `size` in bytes, None where only a cap is known."""
+
+    sha256: Digest
+    size: int | None
+    places: tuple[tuple[VerifiedVolume, str], ...]
+
+    @property
+    def limit(self) -> int:
+        """Say how many bytes may be read."""
+        return layout.SMALL if self.size is None else self.size
+
+
+def read_trees(bundle: VerifiedBundle) -> dict[Digest, Tree]:
+    """Step 10: each listing's stored digest, its decompression under the signed size, its own digest and form."""
+    return {entry.digest: _read_tree(volume, entry, path) for volume, path, entry in _listings(bundle)}
+
+
+def blobs_on(bundle: VerifiedBundle, trees: Mapping[Digest, Tree]) -> list[Blob]:
+    """List every blob that the volumes declare, save the listings that step 10 read, in the order of their paths."""
+    sizes: dict[Digest, int] = dict(blobs_of(trees.values()))
+    sizes |= {entry.stored.sha256: entry.stored.size for entry in bundle.manifest.trees}
+    passed = {(volume.entry.number, path) for volume, path, _ in _listings(bundle)}
+    places: dict[Digest, list[tuple[VerifiedVolume, str]]] = {}
+    for volume in bundle.volumes:
+        for path, digest in volume.index.items():
+            if (volume.entry.number, path) not in passed:
+                places.setdefault(digest, []).append((volume, path))
+    return [Blob(digest, sizes.get(digest), tuple(where)) for digest, where in places.items()]
+
+
+def absent(trees: Mapping[Digest, Tree], blobs: Sequence[Blob], held: Callable[[Digest, int], bool]) -> list[Problem]:
+    """Step 12: name every file of a tree whose blob is neither on the volumes nor held here."""
+    here = {blob.sha256 for blob in blobs}
+    return [
+        Problem(shown(entry.path), f"is on no volume, and its blob {entry.sha256} is not here")
+        for tree in trees.values()
+        for entry in tree.entries
+        if entry.sha256 not in here and not held(entry.sha256, entry.size)
+    ]
+
+
+def pass_payload(blobs: Sequence[Blob], keep: Keep, *, workers: int, report: Report, phase: str) -> list[Problem]:
+    """Step 11: read each file once, hashed as it goes to `keep`; return every bad file, sorted.
+
+    A path that is a hard link of one already read is not read again. Only the first copy of a blob goes to `keep`,
+    further copies are hashed. Errors of our own disk are raised, errors of the medium are collected.
+    """
+    report(Started(phase, sum(len(blob.places) for blob in blobs), sum((b.size or 0) * len(b.places) for b in blobs)))
+    passage = _Passage(keep, report)
+    each(passage.take, blobs, workers=workers)
+    report(Finished(phase))
+    return sorted(passage.problems, key=lambda problem: problem.where)
+
+
+def hash_only(_expected: Digest, size: int, read: Read) -> tuple[Digest, int]:
+    """Be the `Keep` of a verification: the bytes go nowhere."""
+    digest, found, _ = copy_and_hash(read, len, limit=size)
+    return digest, found
+
+
+class _Passage:
+    """One pass over blobs; threads share it."""
+
+    def __init__(self, keep: Keep, report: Report) -> None:
+        self._keep = keep
+        self._report = report
+        self._guard = threading.Lock()
+        self.problems: list[Problem] = []
+
+    def take(self, blob: Blob) -> None:
+        """Read a blob at each of its places."""
+        keep, read = self._keep, set[tuple[int, int]]()
+        for volume, path in blob.places:
+            try:
+                with volume.source.open(path) as file:
+                    if file.identity not in read:
+                        _take_file(blob, file, keep)
+                    read.add(file.identity)
+                keep = hash_only
+            except NotIntactError as bad:
+                self._add(Problem(f"{volume.where}: {shown(path)}", bad.message))
+            self._report(Advanced(1, blob.size or 0))
+
+    def _add(self, problem: Problem) -> None:
+        with self._guard:
+            self.problems.append(problem)
+
+
+class _MediumError(Exception):
+    """An `OSError` of the medium, told from one of our own disk."""
+
+
+def _take_file(blob: Blob, file: OpenedFile, keep: Keep) -> None:
+    def read(size: int) -> bytes:
+        try:
+            return file.read(size)
+        except OSError as cause:
+            raise _MediumError from cause
+
+    if blob.size is not None and file.size != blob.size:
+        raise NotIntactError(f"expected {blob.size} bytes, found {file.size}")
+    try:
+        found, size = keep(blob.sha256, blob.limit, read)
+    except _MediumError as error:
+        assert isinstance(error.__cause__, OSError)
+        raise NotIntactError(fault(error.__cause__)) from error
+    if size > blob.limit:
+        raise NotIntactError(f"expected {blob.limit} bytes, found more")
+    if found != blob.sha256:
+        raise NotIntactError(f"expected sha256 {blob.sha256}, read {found}")
+
+
+def _listings(bundle: VerifiedBundle) -> list[tuple[VerifiedVolume, str, TreeEntry]]:
+    """Say for each tree which volume and path its listing is read from."""
+    return [(*_listing_place(bundle, entry), entry) for entry in bundle.manifest.trees]
+
+
+def _listing_place(bundle: VerifiedBundle, entry: TreeEntry) -> tuple[VerifiedVolume, str]:
+    path = layout.tree_path(entry.digest)
+    for volume in bundle.volumes:
+        if volume.index.get(path) == entry.stored.sha256:
+            return volume, path
+    raise NotIntactError("the listing is on none of the volumes", where=path)
+
+
+def _read_tree(volume: VerifiedVolume, entry: TreeEntry, path: str) -> Tree:
+    if entry.size > MAX_TREE_BYTES or entry.stored.size > MAX_TREE_BYTES:
+        raise FormatError(f"a listing of {entry.size} bytes, at most {MAX_TREE_BYTES} are allowed", where=path)
+    return _parse(entry, _stored(volume, entry, path), path)
+
+
+def _stored(volume: VerifiedVolume, entry: TreeEntry, path: str) -> bytes:
+    parts: list[bytes] = []
+
+    def keep(_expected: Digest, size: int, read: Read) -> tuple[Digest, int]:
+        found, count, _ = copy_and_hash(read, parts.append, limit=size)
+        return found, count
+
+    blob = Blob(entry.stored.sha256, entry.stored.size, ((volume, path),))
+    with volume.source.open(path) as file:
+        try:
+            _take_file(blob, file, keep)
+        except NotIntactError as bad:
+            raise NotIntactError(bad.message, where=f"{volume.where}: {path}") from bad
+    return b"".join(parts)
+
+
+def _parse(entry: TreeEntry, stored: bytes, path: str) -> Tree:
+    try:
+        frame = zstandard.get_frame_parameters(stored)
+        if frame.content_size != entry.size:
+            raise FormatError(f"expected a frame of {entry.size} bytes, found {frame.content_size}", where=path)
+        data = zstandard.ZstdDecompressor().decompress(stored, allow_extra_data=False)
+    except zstandard.ZstdError as cause:
+        raise FormatError(f"not one zstd frame: {shown(str(cause))}", where=path) from cause
+    except MemoryError as cause:
+        raise FormatError("a frame that needs too much memory", where=path) from cause
+    tree = parse_tree(data, where=path)
+    if tree.digest != entry.digest:
+        raise NotIntactError(f"expected tree {entry.digest}, found {tree.digest}", where=path)
+    return tree
+
+
+def require_none(problems: Sequence[Problem], *, hint: str) -> None:
+    """Raise one `NotIntactError` naming every bad file, where there are any."""
+    if problems:
+        count = f"{len(problems):,} files" if len(problems) > 1 else "1 file"
+        raise NotIntactError(f"{count} not intact", where=problems[0].where, hint=hint, problems=problems)

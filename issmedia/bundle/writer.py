@@ -1,0 +1,206 @@
+"""Plan + store → volume. Every byte is hashed as it is written; nothing half-made looks whole.
+
+The order of writing: `manifest.json.partial` marks the directory as an unfinished export of ours; then the files,
+each under a temporary name until it is whole; then `SHA256SUMS`, the signatures, a flush of the file system; last, one
+rename makes `manifest.json.partial` the manifest. Killed anywhere, the same command re-hashes what is there and
+goes on.
+"""
+
+import contextlib
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+from issmedia.base import files
+from issmedia.base.beneath import Root
+from issmedia.base.digest import Digest, copy_and_hash
+from issmedia.base.errors import DepotError, IssmediaError, UsageError
+from issmedia.base.events import Advanced, Finished, Note, Report, Started
+from issmedia.base.units import count_text
+from issmedia.base.work import each
+from issmedia.bundle import layout
+from issmedia.bundle.volume import Plan, PlannedFile, PlannedVolume
+from issmedia.depot.store import Store, damaged
+from issmedia.model.manifest import MAX_MANIFEST, Manifest, parse_manifest
+
+_CLUSTER = 4096
+
+
+def unfinished(directory: Path) -> Manifest | None:
+    """Read the manifest that an earlier run left in `directory`, finished or not; None where there is none of ours.
+
+    Raises `UsageError` where the directory holds anything else.
+    """
+    present = {entry.name for entry in directory.iterdir()} - layout.SYSTEM if directory.is_dir() else set()
+    if not present or all(name.startswith(".tmp-") for name in present):
+        return None
+    for name in (layout.PARTIAL, layout.MANIFEST):
+        if name in present:
+            with Root(directory) as root, root.open(name) as file:
+                return parse_manifest(_whole(file.read, MAX_MANIFEST))
+    raise UsageError(
+        f"the directory holds {sorted(present)[0]!r}, nothing that an export of ours began",
+        where=str(directory),
+        hint="export into an empty or new directory",
+    )
+
+
+def write_volume(
+    plan: Plan,
+    volume: PlannedVolume,
+    store: Store,
+    directory: Path,
+    *,
+    sign: Callable[[bytes], bytes],
+    workers: int,
+    report: Report,
+) -> None:
+    """Execute the plan for one volume; `sign` gives the armored signatures of the manifest's bytes.
+
+    `DamagedBlobError` names a blob that rotted in the store; what was written stays for the next run.
+    """
+    finished = directory / layout.MANIFEST
+    if finished.exists() and finished.read_bytes() != plan.manifest_bytes:
+        raise UsageError("holds a finished bundle", where=str(directory), hint="export into an empty directory")
+    try:
+        _Writer(plan, volume, store, directory, report).write(sign, workers)
+    except OSError as cause:
+        raise files.system_error(cause, str(directory)) from cause
+
+
+class _Writer:
+    """One run of writing one volume."""
+
+    def __init__(self, plan: Plan, volume: PlannedVolume, store: Store, directory: Path, report: Report) -> None:
+        self._plan = plan
+        self._volume = volume
+        self._store = store
+        self._directory = directory
+        self._report = report
+        self._incoming = directory / ".tmp-export"
+        self._guard = threading.Lock()
+        self._made = {""}
+        self._kept = 0
+
+    def write(self, sign: Callable[[bytes], bytes], workers: int) -> None:
+        """Write everything, the manifest last."""
+        self._prepare()
+        signatures = sign(self._plan.manifest_bytes)
+        self._write_files(workers)
+        self._put(layout.SUMS, self._volume.sums)
+        self._put(layout.SIGNATURES, signatures)
+        files.remove_directory(self._incoming)
+        files.sync_filesystem(self._directory)
+        if (self._directory / layout.PARTIAL).exists():
+            files.rename(self._directory / layout.PARTIAL, self._directory / layout.MANIFEST)
+        files.fsync_directory(self._directory)
+
+    def _prepare(self) -> None:
+        files.make_directory(self._directory)
+        if self._incoming.exists():
+            files.remove_directory(self._incoming)
+        self._drop_strays()
+        self._require_space()
+        files.make_directory(self._incoming, 0o700)
+        if not (self._directory / layout.MANIFEST).exists():
+            self._put(layout.PARTIAL, self._plan.manifest_bytes)
+
+    def _drop_strays(self) -> None:
+        """Remove what an earlier plan wrote and this one does not want; the marker says the directory is ours."""
+        wanted = {file.path for file in self._volume.files} | layout.APART | {layout.PARTIAL}
+        with Root(self._directory) as root:
+            strays = [path for path, _ in root.walk() if path not in wanted]
+        for path in strays:
+            if path.partition("/")[0] not in layout.SYSTEM:
+                files.unlink(self._directory / path)
+
+    def _require_space(self) -> None:
+        missing = {
+            file.sha256: -(-file.size // _CLUSTER) * _CLUSTER
+            for file in self._volume.files
+            if not (self._directory / file.path).exists()
+        }
+        files.require_space(self._directory, sum(missing.values()) + len(self._plan.manifest_bytes))
+
+    def _write_files(self, workers: int) -> None:
+        total = self._volume.entry
+        self._report(Started("writing", total.files, total.bytes))
+        groups: dict[Digest, list[PlannedFile]] = {}
+        for file in self._volume.files:
+            groups.setdefault(file.sha256, []).append(file)
+        each(self._write_group, groups.values(), workers=workers)
+        if self._kept:
+            self._report(Note(f"kept {count_text(self._kept, 'file')} of an earlier run, after re-hashing"))
+        self._report(Finished("writing"))
+
+    def _write_group(self, group: list[PlannedFile]) -> None:
+        """Write one blob at all its paths: once, then as hard links where the file system has them."""
+        first, *others = group
+        self._write_one(first)
+        for other in others:
+            if not self._is_same(first, other) and not self._link(first, other):
+                self._write_one(other)
+            self._report(Advanced(1, other.size))
+
+    def _write_one(self, file: PlannedFile) -> None:
+        target = self._target(file)
+        if target.exists() and self._keeps(file):
+            with self._guard:
+                self._kept += 1
+        else:
+            self._copy(file, target)
+        self._report(Advanced(1, file.size))
+
+    def _copy(self, file: PlannedFile, target: Path) -> None:
+        with files.staged(self._incoming) as out:
+            if file.content is not None:
+                out.write(file.content)
+            else:
+                self._copy_blob(file, out)
+            out.close(0o644, durable=False)
+            files.rename(out.path, target)
+
+    def _copy_blob(self, file: PlannedFile, out: files.Staged) -> None:
+        with self._store.open(file.sha256) as blob:
+            found, size, _ = copy_and_hash(blob.read, out.write, limit=file.size)
+        if found != file.sha256 or size != file.size:
+            rotten = damaged(file.sha256, found)
+            raise DepotError(rotten.message, where=f"{file.path} ({rotten.where})", hint=rotten.hint) from rotten
+
+    def _keeps(self, file: PlannedFile) -> bool:
+        with Root(self._directory) as root, root.open(file.path) as found:
+            digest, _, _ = copy_and_hash(found.read, len, limit=file.size)
+        return digest == file.sha256
+
+    def _is_same(self, first: PlannedFile, other: PlannedFile) -> bool:
+        target = self._target(other)
+        return target.exists() and target.samefile(self._directory / first.path)
+
+    def _link(self, first: PlannedFile, other: PlannedFile) -> bool:
+        target = self._target(other)
+        with contextlib.suppress(OSError):
+            if not target.exists():
+                files.link(self._directory / first.path, target)
+                return True
+        return False
+
+    def _target(self, file: PlannedFile) -> Path:
+        parent = file.path.rpartition("/")[0]
+        if parent not in self._made:
+            files.make_directory(self._directory / parent)
+            self._made.add(parent)
+        return self._directory / file.path
+
+    def _put(self, name: str, data: bytes) -> None:
+        with files.staged(self._incoming) as out:
+            out.write(data)
+            out.close(0o644, durable=True)
+            files.rename(out.path, self._directory / name)
+
+
+def _whole(read: Callable[[int], bytes], limit: int) -> bytes:
+    parts: list[bytes] = []
+    _, size, _ = copy_and_hash(read, parts.append, limit=limit)
+    if size > limit:
+        raise IssmediaError(f"longer than {limit} bytes")
+    return b"".join(parts)

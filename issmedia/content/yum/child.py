@@ -1,0 +1,177 @@
+"""The parsing child: `python -m issmedia.content.yum.child JOB` reads a hostile document on descriptor 0.
+
+The only module that imports createrepo_c. The document is unpacked under a cap into memory, then nothing can be
+written, executed or opened beside it, and createrepo_c parses it. What it says goes to descriptor 1, a JSON object
+a line (`content.yum.parsed`); a refusal goes to descriptor 2, with exit code 65. The parent trusts none of it.
+"""
+
+import contextlib
+import datetime
+import os
+import re
+import resource
+import signal
+import sys
+from collections.abc import Callable, Iterable
+from typing import BinaryIO
+
+import createrepo_c
+import msgspec
+
+from issmedia.base.errors import FormatError
+from issmedia.content.yum.parsed import Job, Listed, Record
+from issmedia.content.yum.unpack import unpack
+from issmedia.model.package import Advisory, Package
+
+REFUSED = 65
+MARK = b"refused: "
+
+_TEXT = 500
+"""Characters kept of a summary or title."""
+
+_MEMORY = 2 << 30
+_SECONDS = 600
+_CVE = re.compile(r"CVE-[0-9]{4}-[0-9]{4,19}\Z")
+
+Say = Callable[[msgspec.Struct], None]
+
+
+def main() -> None:
+    """Parse one document; exits with 0 when all of it was said."""
+    job = msgspec.json.decode(sys.argv[1], type=Job)
+    refusals = os.dup(2)
+    _silence()
+    try:
+        with open(1, "wb", closefd=False) as out:
+            parse(0, _speaker(out), job)
+    except (FormatError, createrepo_c.CreaterepoCError) as refusal:
+        os.write(refusals, MARK + str(refusal).encode("utf-8", "backslashreplace")[:2000])
+        sys.exit(REFUSED)
+
+
+def parse(fd: int, say: Say, job: Job) -> None:
+    """Unpack and parse the document on a descriptor, saying what it lists; limits this process for good."""
+    memory = os.memfd_create("repodata", os.MFD_CLOEXEC)
+    _limit(job)
+    with open(memory, "wb", closefd=False) as out:
+        count = unpack(lambda size: os.read(fd, size), out.write, job)
+    _forbid_writing()
+    path = f"/proc/self/fd/{memory}"
+    if job.kind == "repomd":
+        _records(path, say)
+    elif job.kind == "updateinfo":
+        _advisories(path, say)
+    else:
+        _packages(path, say, count)
+
+
+def _silence() -> None:
+    """Send what libraries print to nowhere."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    os.close(nowhere)
+
+
+def _speaker(out: BinaryIO) -> Say:
+    encode = msgspec.json.Encoder().encode
+    write = out.write
+
+    def say(item: msgspec.Struct) -> None:
+        write(encode(item) + b"\n")
+
+    return say
+
+
+def _limit(job: Job) -> None:
+    """Bound memory, time and descriptors. A memfd counts as a file, so its cap is the cap of files."""
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    for what, value in (
+        (resource.RLIMIT_AS, _MEMORY),
+        (resource.RLIMIT_CPU, _SECONDS),
+        (resource.RLIMIT_FSIZE, job.limit),
+        (resource.RLIMIT_NOFILE, 16),
+        (resource.RLIMIT_NPROC, 0),
+        (resource.RLIMIT_CORE, 0),
+    ):
+        hard = resource.getrlimit(what)[1]
+        least = value if hard == resource.RLIM_INFINITY else min(value, hard)
+        resource.setrlimit(what, (least, least))
+
+
+def _forbid_writing() -> None:
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+
+
+def _records(path: str, say: Say) -> None:
+    for record in createrepo_c.Repomd(path).records:
+        say(
+            Record(
+                kind=record.type,
+                href=record.location_href,
+                base=record.location_base,
+                size=record.size or None,
+                checksum_type=record.checksum_type,
+                checksum=record.checksum,
+                open_size=record.size_open if record.size_open >= 0 else None,
+                open_checksum_type=record.checksum_open_type,
+                open_checksum=record.checksum_open,
+            )
+        )
+
+
+def _packages(path: str, say: Say, count: int | None) -> None:
+    said = 0
+
+    def each(package: createrepo_c.Package) -> None:
+        nonlocal said
+        said += 1
+        say(Listed(_package(package), package.location_base))
+
+    createrepo_c.xml_parse_primary(path, pkgcb=each, do_files=0)
+    if count is not None and said != count:
+        raise FormatError(f"it claims {count:,} packages and lists {said:,}")
+
+
+def _package(package: createrepo_c.Package) -> Package:
+    return Package(
+        name=package.name,
+        epoch=package.epoch or "0",
+        version=package.version,
+        release=package.release,
+        arch=package.arch,
+        href=package.location_href,
+        checksum_type=package.checksum_type,
+        checksum=package.pkgId,
+        size=package.size_package,
+        summary=(package.summary or "")[:_TEXT],
+    )
+
+
+def _advisories(path: str, say: Say) -> None:
+    for record in createrepo_c.UpdateInfo(path).updates:
+        cves = (reference.id or "" for reference in record.references if reference.type == "cve")
+        say(
+            Advisory(
+                id=record.id,
+                kind=record.type or "",
+                severity=record.severity or "",
+                title=(record.title or "")[:_TEXT],
+                issued=_issued(record),
+                cves=tuple(dict.fromkeys(cve for cve in cves if _CVE.match(cve))),
+            )
+        )
+
+
+def _issued(record: createrepo_c.UpdateRecord) -> str:
+    """Write the date of issue as RFC 3339, or nothing where upstream's text is none; it may be in seconds."""
+    with contextlib.suppress(createrepo_c.CreaterepoCError, OverflowError, ValueError, OSError):
+        when = record.issued_date
+        if isinstance(when, int):
+            when = datetime.datetime.fromtimestamp(when, datetime.UTC)
+        if isinstance(when, datetime.datetime):
+            return when.strftime("%Y-%m-%dT%H:%M:%SZ")
+    return ""
+
+
+if __name__ == "__main__":
+    main()

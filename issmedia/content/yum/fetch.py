@@ -1,0 +1,145 @@
+"""Fetching: upstream → sink, several files at a time, in a bounded queue."""
+
+import io
+import threading
+from collections import deque
+from collections.abc import Generator, Iterable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from issmedia.base.digest import Digest
+from issmedia.base.errors import AbsentError, UpstreamError
+from issmedia.base.events import Advanced, Report
+from issmedia.content.base import Expected, Sink, Stream, Upstream, entry_of
+from issmedia.model.documents import LeftOut
+from issmedia.model.names import shown
+from issmedia.model.tree import Entry
+
+_QUEUE = 64
+"""Files that are asked for and not yet accounted for."""
+
+Item = tuple[str, Expected]
+
+
+@dataclass(frozen=True)
+class Fetcher:
+    """Fetches from one upstream into one sink. `sizes` helps to recognise blobs whose size the metadata omit."""
+
+    upstream: Upstream
+    sink: Sink
+    report: Report
+    sizes: Mapping[Digest, int] = field(default_factory=dict)
+    _stop: threading.Event = field(default_factory=threading.Event)
+
+    def one(self, path: str, expected: Expected) -> Entry:
+        """Fetch a file, or raise `UpstreamError`; a broken transfer is tried once more."""
+        if held := self._held(path, expected):
+            return held
+        try:
+            return self._fetched(path, expected)
+        except AbsentError:
+            raise
+        except UpstreamError:
+            if not self._remote:
+                raise
+        return self._fetched(path, expected)
+
+    def all(self, items: Iterable[Item]) -> Generator[Entry | LeftOut, None, None]:
+        """Fetch files, in the order given; what upstream fails to give becomes a `LeftOut`. Reports each."""
+        waiting: deque[Future[Entry | LeftOut]] = deque()
+        with self._workers() as workers:
+            for path, expected in items:
+                if len(waiting) >= _QUEUE:
+                    yield self._counted(waiting.popleft().result())
+                if held := self._held(path, expected):
+                    yield self._counted(held)
+                else:
+                    waiting.append(workers.submit(self._tried, path, expected))
+            while waiting:
+                yield self._counted(waiting.popleft().result())
+
+    def whole(self, path: str, limit: int) -> bytes:
+        """Read a small file into memory; `UpstreamError` where it is larger than `limit` bytes."""
+        with self.upstream.open(path) as stream:
+            data = _read(stream, limit + 1)
+        if len(data) > limit:
+            raise UpstreamError(f"expected at most {limit:,} bytes, got more", where=shown(path))
+        return data
+
+    def keep(self, path: str, data: bytes) -> Entry:
+        """Keep a file that was read whole."""
+        return entry_of(path, self.sink.keep(_Bytes(data), Expected(size=len(data), limit=len(data))))
+
+    @property
+    def _remote(self) -> bool:
+        return self.upstream.url.startswith(("http:", "https:"))
+
+    def _held(self, path: str, expected: Expected) -> Entry | None:
+        """Recognise a blob that the sink holds already by its sha256."""
+        if expected.checksum is None or expected.checksum[0] != "sha256":
+            return None
+        digest = Digest(expected.checksum[1])
+        size = self.sizes.get(digest) if expected.size is None else expected.size
+        return Entry(path, digest, size) if size is not None and self.sink.holds(digest, size) else None
+
+    def _tried(self, path: str, expected: Expected) -> Entry | LeftOut:
+        try:
+            return self.one(path, expected)
+        except UpstreamError as error:
+            return LeftOut(shown(path), error.message)
+
+    def _fetched(self, path: str, expected: Expected) -> Entry:
+        with self.upstream.open(path) as stream:
+            return entry_of(path, self.sink.keep(_Stoppable(stream, self._stop), expected))
+
+    def _counted(self, found: Entry | LeftOut) -> Entry | LeftOut:
+        self.report(Advanced(1, found.size if isinstance(found, Entry) else 0))
+        return found
+
+    @contextmanager
+    def _workers(self) -> Generator[ThreadPoolExecutor, None, None]:
+        """Run threads that stop soon when the block is left early: between two reads of a file."""
+        workers = ThreadPoolExecutor(8 if self._remote else 2, thread_name_prefix="fetch")
+        try:
+            yield workers
+        except BaseException:
+            self._stop.set()
+            raise
+        finally:
+            workers.shutdown(cancel_futures=True)
+
+
+class _Stoppable:
+    """A stream that fails once the fetching was given up."""
+
+    def __init__(self, stream: Stream, stop: threading.Event) -> None:
+        self._stream = stream
+        self._stop = stop
+
+    @property
+    def fileno(self) -> int | None:
+        return self._stream.fileno
+
+    def read(self, size: int, /) -> bytes:
+        if self._stop.is_set():
+            raise UpstreamError("fetching was given up")
+        return self._stream.read(size)
+
+
+class _Bytes:
+    """A stream of bytes in memory."""
+
+    fileno = None
+
+    def __init__(self, data: bytes) -> None:
+        self.read = io.BytesIO(data).read
+
+
+def _read(stream: Stream, limit: int) -> bytes:
+    parts: list[bytes] = []
+    left = limit
+    while left > 0 and (part := stream.read(left)):
+        parts.append(part)
+        left -= len(part)
+    return b"".join(parts)

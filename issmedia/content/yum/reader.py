@@ -1,0 +1,120 @@
+"""The parent's side of parsing: hands a document to a child, and believes nothing that comes back.
+
+The child gets the file as its standard input, no other descriptor, an empty environment, and a time to live. Each line
+it says is bounded and converted strictly; whatever else it does is a `FormatError`.
+"""
+
+import subprocess
+import sys
+import threading
+from collections.abc import Generator, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, TypeVar
+
+import msgspec
+
+import issmedia
+from issmedia.base.errors import FormatError
+from issmedia.content.yum.parsed import Job, Listed, Record
+from issmedia.model.names import shown
+from issmedia.model.package import Advisory
+
+MAX_UNPACKED = 1 << 30
+"""Bytes a document may unpack to where it declares no size, or a larger one."""
+
+MAX_REPOMD = 16 << 20
+
+_MARK = b"refused: "
+_REFUSED = 65
+_LINE = 1 << 20
+
+T = TypeVar("T", bound=msgspec.Struct)
+
+
+@dataclass(frozen=True, slots=True)
+class Unpacked:
+    """What the metadata say of a document once it is unpacked: bytes, and checksum (type, hex)."""
+
+    size: int | None = None
+    checksum: tuple[str, str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Parser:
+    """How the child is run: the command, to which the job is added, and what it may use of our time and memory."""
+
+    command: tuple[str, ...] = (sys.executable, "-P", "-s", "-B", "-m", "issmedia.content.yum.child")
+    timeout_s: float = 900.0
+    max_said: int = 1 << 30
+    max_unpacked: int = MAX_UNPACKED
+
+    def records(self, file: BinaryIO, *, where: str) -> list[Record]:
+        """Parse repomd.xml. `file` has a descriptor, at its start; `where` names it in errors."""
+        return self._parse(file, Job("repomd", MAX_REPOMD), Record, where)
+
+    def packages(self, file: BinaryIO, unpacked: Unpacked, *, where: str) -> list[Listed]:
+        """Parse primary.xml, packed or not; in upstream's order."""
+        return self._parse(file, Job("primary", self.max_unpacked, unpacked.size, unpacked.checksum), Listed, where)
+
+    def advisories(self, file: BinaryIO, unpacked: Unpacked, *, where: str) -> list[Advisory]:
+        """Parse updateinfo.xml, packed or not; in upstream's order."""
+        return self._parse(
+            file, Job("updateinfo", self.max_unpacked, unpacked.size, unpacked.checksum), Advisory, where
+        )
+
+    def _parse(self, file: BinaryIO, job: Job, kind: type[T], where: str) -> list[T]:
+        if job.size is not None and job.size > job.limit:
+            raise FormatError(f"declares {job.size:,} bytes unpacked, at most {job.limit:,} are allowed", where=where)
+        decoder = msgspec.json.Decoder(kind, strict=True)
+        try:
+            with closing(self._said(file, job, where)) as lines:
+                return [decoder.decode(line) for line in lines]
+        except (msgspec.MsgspecError, UnicodeError, RecursionError) as cause:
+            raise FormatError(f"lists what cannot be: {shown(str(cause))}", where=where) from cause
+
+    def _said(self, file: BinaryIO, job: Job, where: str) -> Generator[bytes, None, None]:
+        said = 0
+        with self._child(file, job) as child:
+            assert child.stdout and child.stderr
+            while line := child.stdout.readline(_LINE):
+                said += len(line)
+                if said > self.max_said or not line.endswith(b"\n"):
+                    raise FormatError("the parser said too much", where=where)
+                yield line
+            reason = child.stderr.read(4096)
+            code = child.wait()
+        if code != 0:
+            raise FormatError(_failure(code, reason), where=where)
+
+    @contextmanager
+    def _child(self, file: BinaryIO, job: Job) -> Iterator[subprocess.Popen[bytes]]:
+        """Start a child that is dead when the block is left, and after `timeout_s` anyway."""
+        child = subprocess.Popen(
+            [*self.command, msgspec.json.encode(job).decode()],
+            stdin=file.fileno(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env={"PYTHONPATH": str(Path(issmedia.__file__).parents[1]), "LC_ALL": "C.UTF-8"},
+            cwd="/",
+        )
+        timer = threading.Timer(self.timeout_s, child.kill)
+        timer.start()
+        try:
+            with child:
+                try:
+                    yield child
+                finally:
+                    child.kill()
+        finally:
+            timer.cancel()
+            timer.join()
+
+
+def _failure(code: int, reason: bytes) -> str:
+    if code == _REFUSED and _MARK in reason:
+        return shown(reason.rpartition(_MARK)[2].decode("utf-8", "replace"))
+    if code < 0:
+        return f"the parser was stopped (signal {-code}): the document takes too much time or memory"
+    return f"the parser failed (exit code {code}): the document takes too much memory, or is malformed"

@@ -1,0 +1,194 @@
+"""Syncing a yum repository: upstream's files, checked against upstream's metadata, as one tree.
+
+1. repomd.xml is read; where it is the previous one (and a directory still lists the same paths and sizes), done.
+2. A child parses it; primary and updateinfo are fetched and parsed likewise. These three decide: if one is damaged,
+   weakly summed or a bomb, nothing is synced.
+3. All other files are named: records, signature, kickstart tree, packages; of a directory, whatever lies there.
+4. They are fetched and checked. What cannot be had is left out, with the reason; the rest of the tree stands.
+5. repomd.xml is kept last.
+
+Mirrors, resuming, filters and signature policy belong between 2 and 4.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from typing import BinaryIO
+
+from issmedia.base.digest import Digest, digest_of
+from issmedia.base.errors import AbsentError, FormatError, UpstreamError
+from issmedia.base.events import Finished, Report, Started, Warned
+from issmedia.base.units import count_text
+from issmedia.content.base import Expected, Previous, Sink, Synced, Upstream
+from issmedia.content.yum import treeinfo
+from issmedia.content.yum.fetch import Fetcher
+from issmedia.content.yum.inventory import (
+    KEY,
+    SIGNATURE,
+    blobs_of_packages,
+    is_signed,
+    read_advisories,
+    read_packages,
+    require_primary,
+    the_record,
+)
+from issmedia.content.yum.parsed import Record
+from issmedia.content.yum.reader import MAX_REPOMD, Parser
+from issmedia.content.yum.wanted import REPOMD, Wanted, want_listing, want_records, want_tree_files
+from issmedia.model.names import shown
+from issmedia.model.package import Advisory, Inventory, Package
+from issmedia.model.tree import Entry, tree_of
+
+_MAX_SIGNATURE = 1 << 20
+_PHASE = "packages and files"
+
+
+def sync(
+    upstream: Upstream, sink: Sink, previous: Previous | None, report: Report, *, parser: Parser | None = None
+) -> Synced:
+    """Sync a repository. `UpstreamError` or `FormatError` where nothing usable is there; blobs kept until then stay."""
+    listing = upstream.listing()
+    fetcher = Fetcher(upstream, sink, report, _sizes(previous))
+    repomd = _repomd(fetcher)
+    if previous is not None and _is_same(previous, repomd, listing):
+        return Synced(previous.tree, None, is_signed(previous.tree), unchanged=True)
+    return _Sync(fetcher, repomd, listing, parser or Parser()).run()
+
+
+class _Sync:
+    """One sync under way: what is wanted, and what was had."""
+
+    def __init__(self, fetcher: Fetcher, repomd: bytes, listing: dict[str, int] | None, parser: Parser) -> None:
+        self.fetcher = fetcher
+        self.repomd = repomd
+        self.listing = listing
+        self.parser = parser
+        self.wanted = Wanted()
+        self.entries: dict[str, Entry] = {}
+
+    def run(self) -> Synced:
+        """Do steps 2 to 5."""
+        primary, packages, advisories = self.read_metadata()
+        self.want_the_rest()
+        self.wanted.drop_collisions((REPOMD, primary.href))
+        self.fetch_the_rest()
+        self.require_some(packages)
+        self.entries[REPOMD] = self.fetcher.keep(REPOMD, self.repomd)
+        tree = tree_of(self.entries[path] for path in self.wanted.files if path in self.entries)
+        inventory = Inventory(blobs_of_packages(packages, self.entries), advisories)
+        return Synced(tree, inventory, is_signed(tree), tuple(self.wanted.left_out))
+
+    def read_metadata(self) -> tuple[Record, list[Package], tuple[Advisory, ...]]:
+        """Do step 2; give the record of primary, and what the metadata list."""
+        self.wanted.add(REPOMD, Expected(len(self.repomd), ("sha256", digest_of(self.repomd))))
+        with _memory_file(self.repomd) as file:
+            records = want_records(self.parser.records(file, where=REPOMD), self.wanted)
+        primary = require_primary(records, self.wanted)
+        self.entries[primary.href] = self.fetcher.one(primary.href, self.wanted.files[primary.href])
+        if updateinfo := the_record(records, "updateinfo"):
+            self.try_one(updateinfo.href)
+        open_blob = self.fetcher.sink.open
+        packages = read_packages(primary, self.entries, open_blob, self.wanted, self.parser)
+        return primary, packages, read_advisories(records, self.entries, open_blob, self.parser)
+
+    def want_the_rest(self) -> None:
+        """Do step 3."""
+        for path in SIGNATURE, KEY:
+            if (data := self.small_file(path, _MAX_SIGNATURE)) is not None:
+                self.keep(path, data)
+        for path in treeinfo.PATHS:
+            if (data := self.small_file(path, treeinfo.MAX_BYTES)) is not None:
+                self.want_kickstart_tree(path, data)
+        if self.listing is not None:
+            want_listing(self.listing, self.wanted)
+
+    def want_kickstart_tree(self, path: str, data: bytes) -> None:
+        """Keep a treeinfo and want what it names; one that cannot be read is left out."""
+        try:
+            named = treeinfo.files_named(data, where=path)
+        except FormatError as error:
+            self.wanted.leave_out(path, error.message)
+            return
+        self.keep(path, data)
+        repomd = named.pop(REPOMD, None)
+        if repomd and repomd[0] == "sha256" and repomd[1] != digest_of(self.repomd):
+            self.fetcher.report(Warned(f"expects {REPOMD} with sha256 {shown(repomd[1])}, upstream has another", path))
+        want_tree_files(named, self.wanted)
+
+    def fetch_the_rest(self) -> None:
+        """Do step 4."""
+        items = [item for item in self.wanted.files.items() if item[0] != REPOMD and item[0] not in self.entries]
+        self.fetcher.report(Started(_PHASE, len(items), sum(expected.size or 0 for _, expected in items)))
+        with closing(self.fetcher.all(items)) as fetched:
+            for found in fetched:
+                if isinstance(found, Entry):
+                    self.entries[found.path] = found
+                else:
+                    self.wanted.left_out.append(found)
+        self.fetcher.report(Finished(_PHASE))
+
+    def require_some(self, packages: list[Package]) -> None:
+        """Raise `UpstreamError` where packages are listed and not one could be had."""
+        if packages and not any(package.href in self.entries for package in packages):
+            raise UpstreamError(
+                f"none of {count_text(len(packages), 'package')} could be had",
+                where=shown(self.fetcher.upstream.url),
+                hint="see the reasons given for each; nothing was changed",
+                problems=self.wanted.problems(),
+            )
+
+    def small_file(self, path: str, limit: int) -> bytes | None:
+        """Read a file that need not be there; None where it is not, or was left out."""
+        try:
+            return self.fetcher.whole(path, limit)
+        except AbsentError:
+            return None
+        except UpstreamError as error:
+            self.wanted.leave_out(path, error.message)
+            return None
+
+    def keep(self, path: str, data: bytes) -> None:
+        """Keep a file that was read whole."""
+        if self.wanted.add(path, Expected(len(data), ("sha256", digest_of(data)))):
+            self.entries[path] = self.fetcher.keep(path, data)
+
+    def try_one(self, path: str) -> None:
+        """Fetch a file now, or leave it out."""
+        try:
+            self.entries[path] = self.fetcher.one(path, self.wanted.files[path])
+        except UpstreamError as error:
+            del self.wanted.files[path]
+            self.wanted.leave_out(path, error.message)
+
+
+def _sizes(previous: Previous | None) -> dict[Digest, int]:
+    return {} if previous is None else {entry.sha256: entry.size for entry in previous.tree.entries}
+
+
+def _repomd(fetcher: Fetcher) -> bytes:
+    """Do step 1."""
+    try:
+        return fetcher.whole(REPOMD, MAX_REPOMD)
+    except AbsentError as cause:
+        raise UpstreamError(
+            f"no yum repository: {REPOMD}: {cause.message}",
+            where=shown(fetcher.upstream.url),
+            hint="give the directory or URL that holds repodata/",
+        ) from cause
+
+
+def _is_same(previous: Previous, repomd: bytes, listing: dict[str, int] | None) -> bool:
+    """Say whether the previous tree still is upstream's, as far as names, sizes and repomd.xml tell."""
+    entry = previous.tree.find(REPOMD)
+    if previous.incomplete or entry is None or entry.sha256 != digest_of(repomd):
+        return False
+    return listing is None or listing == {entry.path: entry.size for entry in previous.tree.entries}
+
+
+@contextmanager
+def _memory_file(data: bytes) -> Iterator[BinaryIO]:
+    """Give bytes a descriptor, for a child to read."""
+    with open(os.memfd_create("repomd", os.MFD_CLOEXEC), "w+b") as file:
+        file.write(data)
+        file.seek(0)
+        yield file

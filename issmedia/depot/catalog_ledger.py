@@ -1,0 +1,74 @@
+"""The ledger: append-only; each entry carries the hash of the one before."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, insert, select
+
+from issmedia.base.digest import Digest, digest_of
+from issmedia.base.errors import Problem
+from issmedia.depot.catalog_schema import ledger
+
+GENESIS = Digest("0" * 64)
+"""What the first entry carries as the hash before it."""
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerEntry:
+    """One thing that happened. `facts` is plain JSON; `previous` and `hash` chain the entries."""
+
+    number: int
+    time: str
+    event: str
+    facts: dict[str, Any]
+    previous: Digest
+    hash: Digest
+
+
+class Ledger:
+    """The record of what this site synced, exported, imported, published."""
+
+    def __init__(self, db: Connection) -> None:
+        self._db = db
+
+    def append(self, event: str, facts: dict[str, Any], *, now: str) -> Digest:
+        """Add an entry; its hash is the SHA-256 of its canonical JSON, the previous hash included."""
+        number, previous = self.head()
+        body = {"event": event, "facts": facts, "number": number + 1, "previous": previous, "time": now}
+        entry = json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+        digest = digest_of(entry)
+        self._db.execute(insert(ledger).values(number=number + 1, entry=entry, hash=digest))
+        return digest
+
+    def head(self) -> tuple[int, Digest]:
+        """Give number and hash of the newest entry; 0 and `GENESIS` where there is none."""
+        row = self._db.execute(select(ledger).order_by(ledger.c.number.desc()).limit(1)).first()
+        return (0, GENESIS) if row is None else (row.number, Digest(row.hash))
+
+    def entries(self) -> Iterator[LedgerEntry]:
+        """Yield all entries, oldest first."""
+        for row in self._db.execute(select(ledger).order_by(ledger.c.number)):
+            body = json.loads(row.entry)
+            yield LedgerEntry(
+                row.number,
+                body["time"],
+                body["event"],
+                body["facts"],
+                Digest(body["previous"]),
+                Digest(row.hash),
+            )
+
+    def problems(self) -> Iterator[Problem]:
+        """Find every break of the chain: a hash, a number or a link that does not fit."""
+        previous, number = GENESIS, 0
+        for row in self._db.execute(select(ledger).order_by(ledger.c.number)):
+            number += 1
+            where = f"ledger entry {row.number}"
+            if digest_of(row.entry) != row.hash:
+                yield Problem(where, f"expected hash {row.hash}, found {digest_of(row.entry)}")
+            body = json.loads(row.entry)
+            if (row.number, body["number"], body["previous"]) != (number, row.number, previous):
+                yield Problem(where, f"does not follow the entry before it ({previous})")
+            previous, number = Digest(row.hash), row.number

@@ -1,0 +1,123 @@
+"""The depot: the directory a site owns.
+
+DEPOT/
+├── store/            blobs (depot.store)
+├── catalog.sqlite    names, history, ledger, search (depot.catalog)
+├── keys/             0700: signing keys (depot.keys)
+├── keyring/          whom this site trusts (depot.keyring)
+├── publications/     what clients have seen: trees of hard links, generations (depot.publish)
+├── published ->      the generation that clients see
+├── quarantine/       damaged blobs that audit set aside
+└── lock              held by the one process that changes the depot
+"""
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NewType
+
+from issmedia.base import files
+from issmedia.base.errors import DepotError, NotADepotError
+from issmedia.depot.catalog import Catalog
+from issmedia.depot.store import Store
+from issmedia.model.manifest import SiteName
+from issmedia.model.trust import SiteState
+
+
+class Depot:
+    """An open depot; reading is free, changing wants `owned`."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.store = Store(root / "store")
+        self.catalog = Catalog(root / "catalog.sqlite")
+
+    @property
+    def keys(self) -> Path:
+        """Say where private keys lie."""
+        return self.root / "keys"
+
+    @property
+    def keyring(self) -> Path:
+        """Say where the keyring lies."""
+        return self.root / "keyring"
+
+    @property
+    def published(self) -> Path:
+        """Say where clients look."""
+        return self.root / "published"
+
+    @contextlib.contextmanager
+    def owned(self, purpose: str, *, now: str) -> Iterator["OwnedDepot"]:
+        """Be the one process that changes the depot, or raise `BusyError` saying who is."""
+        with files.locked(self.root / "lock", purpose, since=now):
+            yield OwnedDepot(self)
+
+    def site(self) -> SiteName:
+        """Say who this site is."""
+        with self.catalog.reading() as db:
+            return SiteName(db.names.setting("site_id") or "", db.names.setting("site_name") or "")
+
+    def state(self) -> SiteState:
+        """Give what the rules of trust need to know of this site."""
+        with self.catalog.reading() as db:
+            return SiteState(
+                name=db.names.setting("site_name") or "",
+                imported=db.history.imported(),
+                marks=db.history.marks(),
+                floor=db.history.newest_created(),
+            )
+
+
+OwnedDepot = NewType("OwnedDepot", Depot)
+"""A depot whose lock this process holds: what changes a depot takes this type."""
+
+
+def open_depot(root: Path) -> Depot:
+    """Open the depot at `root`, or raise `NotADepotError`."""
+    depot = Depot(root)
+    if not depot.catalog.path.is_file():
+        raise NotADepotError(
+            "no depot here", where=str(root), hint=f"make one: issmedia --depot {root} init --name SITE"
+        )
+    depot.catalog.prepare()
+    return depot
+
+
+def create_depot(root: Path, site: SiteName, *, now: str) -> Depot:
+    """Make a depot in an empty or missing directory. Killed half-way, the same call finishes it."""
+    depot = Depot(root)
+    if depot.catalog.path.is_file() and _is_complete(depot):
+        raise DepotError("there is a depot already", where=str(root), hint="issmedia status")
+    if root.exists() and _foreign(root):
+        raise DepotError("the directory is not empty", where=str(root), hint="choose an empty or new directory")
+    for path, mode in (
+        (root, 0o755),
+        (depot.store.root, 0o755),
+        (depot.store.root / "incoming", 0o700),
+        (depot.keys, 0o700),
+        (depot.keyring, 0o755),
+        (root / "publications", 0o755),
+    ):
+        files.make_directory(path, mode)
+    depot.catalog.prepare()
+    with depot.catalog.changing() as db:
+        db.names.set_setting("site_id", site.id)
+        db.names.set_setting("site_name", site.name)
+        db.ledger.append("init", {"site": {"id": site.id, "name": site.name}}, now=now)
+    files.fsync_directory(root)
+    return depot
+
+
+def _is_complete(depot: Depot) -> bool:
+    depot.catalog.prepare()
+    return bool(depot.site().id)
+
+
+_OURS = frozenset(
+    {"store", "keys", "keyring", "publications", "catalog.sqlite", "catalog.sqlite-journal", "lock", "lost+found"}
+)
+
+
+def _foreign(root: Path) -> bool:
+    return not root.is_dir() or any(entry.name not in _OURS for entry in root.iterdir())

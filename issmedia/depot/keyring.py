@@ -1,0 +1,184 @@
+"""The keyring of a site: whose signatures count, and how many of them.
+
+    keyring/
+    ├── allowed_signers     names, keys, namespaces and times, in OpenSSH's format; may be written by hand
+    ├── revoked             public key lines; a key that stands here never counts, whatever the other file says
+    └── policy.json         {"threshold": N}: how many distinct public keys must have signed; without it, 1
+
+Stock OpenSSH reads the same files: `ssh-keygen -Y verify -f allowed_signers -r revoked …`. Nothing on a medium leads
+here: a key is trusted when a person of this site says so. Changes are made under the depot's lock.
+"""
+
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+
+from issmedia.base.errors import FormatError, UntrustedError, UsageError
+from issmedia.base.files import make_directory
+from issmedia.depot.keys import require_sound
+from issmedia.depot.smallfile import read_small, write_small
+from issmedia.model import signers, strictjson
+from issmedia.model.names import checked_label, shown
+from issmedia.model.signers import TrustedKey
+from issmedia.model.sshsig import MAX_SIGNATURES, PublicKey, parse_public_line
+
+DEFAULT_NAMESPACES = ("issmedia-bundle", "issmedia-receipt")
+"""What a key is trusted for unless something else is asked."""
+
+
+class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The content of `policy.json`; more signatures than are looked at can never be met."""
+
+    threshold: Annotated[int, msgspec.Meta(ge=1, le=MAX_SIGNATURES)] = 1
+
+
+class Keyring:
+    """A site's keyring in `directory`, which need not be there yet. Each call reads the files anew."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self._signers = directory / "allowed_signers"
+        self._revoked = directory / "revoked"
+        self._policy = directory / "policy.json"
+
+    def keys(self) -> tuple[TrustedKey, ...]:
+        """List the keys that are trusted and not revoked.
+
+        `FormatError` names a line that is not understood, `UntrustedError` a key that no one should trust.
+        """
+        revoked = {key.point for key in self.revoked()}
+        keys = signers.parse_signers(_text(self._signers), where=str(self._signers))
+        for key in keys:
+            _require_sound(key.public, self._signers)
+        _require_once(keys, self._signers)
+        return tuple(key for key in keys if key.public.point not in revoked)
+
+    def revoked(self) -> tuple[PublicKey, ...]:
+        """List the keys that never count."""
+        lines = (line.strip() for line in _text(self._revoked).split("\n"))
+        return tuple(_revoked_key(line, self._revoked) for line in lines if line and not line.startswith("#"))
+
+    def threshold(self) -> int:
+        """Give how many distinct public keys must have signed."""
+        data = read_small(self._policy, forbidden=0o022)
+        policy = Policy() if data is None else strictjson.parse(data, Policy, where=str(self._policy))
+        return policy.threshold
+
+    def threshold_at(self, namespace: str, *, now: str) -> int:
+        """Give the threshold for checking signatures now; `UntrustedError` where too few keys are usable to meet it.
+
+        With no usable key at all it stands as it is: no signature can count then, and the caller's refusal
+        (`model.trust.require_threshold`) shows the fingerprints that were found.
+        """
+        threshold = self.threshold()
+        usable = {key.public.point for key in self.keys() if key.fault(namespace, now=now) is None}
+        if 0 < len(usable) < threshold:
+            raise UntrustedError(
+                f"the threshold is {threshold} keys, usable for {namespace} at {now} are {len(usable)}",
+                where=str(self._policy),
+                hint="issmedia keys trust NAME FILE, or issmedia keys threshold N",
+            )
+        return threshold
+
+    def trust(
+        self,
+        name: str,
+        public: PublicKey,
+        *,
+        valid_after: str | None = None,
+        valid_before: str | None = None,
+        namespaces: tuple[str, ...] = DEFAULT_NAMESPACES,
+    ) -> TrustedKey:
+        """Trust a key from now on; moments are RFC 3339 UTC texts. `UsageError` if it is trusted or revoked already."""
+        key = TrustedKey(checked_label(name), public, namespaces, valid_after, valid_before)
+        _require_sensible(key)
+        _require_sound(public, None)
+        self._require_new(public)
+        self._write(self._signers, f"{_whole_lines(_text(self._signers))}{signers.render_signer(key)}\n")
+        return key
+
+    def revoke(self, name_or_fingerprint: str) -> tuple[TrustedKey, ...]:
+        """Revoke all keys of a name, or the key of a fingerprint, for good; give what was revoked.
+
+        `revoked` is written first, `allowed_signers` after it: the key counts at no moment between.
+        """
+        keys = [key for key in self.keys() if name_or_fingerprint in (key.name, key.public.fingerprint)]
+        if not keys:
+            raise UsageError(f"no trusted key {shown(name_or_fingerprint)!r}", hint="issmedia keys list")
+        gone = "".join(f"{key.public.line} {key.name}\n" for key in keys)
+        self._write(self._revoked, _whole_lines(_text(self._revoked)) + gone)
+        self._remove({key.public for key in keys})
+        return tuple(keys)
+
+    def set_threshold(self, threshold: int) -> None:
+        """Set how many distinct public keys must sign; `UsageError` unless from 1 to the number of trusted keys."""
+        keys = len(self.keys())
+        if threshold < 1 or threshold > min(keys, MAX_SIGNATURES):
+            raise UsageError(
+                f"expected a threshold from 1 to {min(keys, MAX_SIGNATURES)}, found {threshold}",
+                hint=f"trusted keys: {keys}; trust more first: issmedia keys trust NAME FILE",
+            )
+        self._write(self._policy, strictjson.render(Policy(threshold)).decode())
+
+    def _require_new(self, public: PublicKey) -> None:
+        if any(key.point == public.point for key in self.revoked()):
+            raise UsageError(f"the key {public.fingerprint} is revoked", where=str(self._revoked))
+        known = next((key for key in self.keys() if key.public.point == public.point), None)
+        if known is not None:
+            raise UsageError(f"the key {public.fingerprint} is trusted already, as {known.name}")
+
+    def _remove(self, gone: set[PublicKey]) -> None:
+        lines = signers.signer_lines(_text(self._signers), where=str(self._signers))
+        kept = [line for line, key in lines if key is None or key.public not in gone]
+        self._write(self._signers, "\n".join(kept))
+
+    def _write(self, path: Path, text: str) -> None:
+        make_directory(self.directory)
+        write_small(path, text.encode(), 0o644)
+
+
+def _text(path: Path) -> str:
+    try:
+        return (read_small(path, forbidden=0o022) or b"").decode("utf-8")
+    except UnicodeDecodeError as cause:
+        raise FormatError("expected UTF-8 text", where=str(path)) from cause
+
+
+def _whole_lines(text: str) -> str:
+    return text if text == "" or text.endswith("\n") else text + "\n"
+
+
+def _revoked_key(line: str, path: Path) -> PublicKey:
+    try:
+        return parse_public_line(line)
+    except FormatError as cause:
+        raise FormatError(cause.message, where=str(path), hint="one public key line for each revoked key") from cause
+
+
+def _require_sound(public: PublicKey, path: Path | None) -> None:
+    try:
+        require_sound(public)
+    except UntrustedError as cause:
+        where = None if path is None else str(path)
+        raise UntrustedError(
+            cause.message, where=where, hint="no honest tool makes such a key: ask where it is from"
+        ) from cause
+
+
+def _require_once(keys: tuple[TrustedKey, ...], path: Path) -> None:
+    points: set[bytes] = set()
+    for key in keys:
+        if key.public.point in points:
+            raise FormatError(f"the key {key.public.fingerprint} ({key.name}) stands twice", where=str(path))
+        points.add(key.public.point)
+
+
+def _require_sensible(key: TrustedKey) -> None:
+    for moment in (key.valid_after, key.valid_before):
+        if moment is not None and not signers.is_moment(moment):
+            raise UsageError(f"expected a time like 2030-12-31T00:00:00Z, found {shown(moment)!r}")
+    if key.valid_after and key.valid_before and key.valid_after >= key.valid_before:
+        raise UsageError(f"valid from {key.valid_after} to {key.valid_before} is never")
+    if fault := signers.namespace_fault(key.namespaces):
+        raise UsageError(f"the key {fault}")

@@ -1,0 +1,218 @@
+"""The store: blobs by sha256, written once, never changed.
+
+    store/
+    ├── ab/ab12…      a blob, 0444
+    └── incoming/     0700: files on their way in, under temporary names; swept by the next writer
+
+A blob is hashed as it is copied, flushed, then linked under its digest: what has a name is durable and whole.
+Flushing is done for batches, one `syncfs` for thousands of small files. After `close` of a `Writing`, names are
+durable too. A crash loses at most the batch that was not linked yet.
+"""
+
+import contextlib
+import os
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO
+
+from issmedia.base import files
+from issmedia.base.digest import Digest, copy_and_hash, is_digest
+from issmedia.base.errors import DamagedBlobError, DepotError
+from issmedia.model.tree import MAX_TREE_BYTES, Tree, parse_tree
+
+_BATCH_BYTES = 256 << 20
+_BATCH_FILES = 2000
+
+Check = Callable[[Digest, int, dict[str, str]], None]
+"""Called with a file's digest, bytes and further digests before it is admitted; raises to refuse it."""
+
+
+class Store:
+    """The directory of blobs; reading needs no lock, writing goes through `writing`."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def path(self, digest: Digest) -> Path:
+        """Say where a blob lies, or would lie."""
+        return self.root / digest[:2] / digest
+
+    def has(self, digest: Digest, size: int) -> bool:
+        """Say whether the blob is here with this size in bytes; its content is not read."""
+        try:
+            return os.stat(self.path(digest), follow_symlinks=False).st_size == size
+        except FileNotFoundError:
+            return False
+
+    def open(self, digest: Digest) -> BinaryIO:
+        """Open a blob for reading, or raise `DamagedBlobError` when it is gone."""
+        try:
+            return self.path(digest).open("rb", buffering=0)
+        except FileNotFoundError as cause:
+            raise DamagedBlobError(
+                "the blob is not in the store", where=digest, hint="issmedia audit lists what is damaged"
+            ) from cause
+
+    def read(self, digest: Digest, limit: int) -> bytes:
+        """Read a small blob whole, checked against its digest; `limit` in bytes."""
+        parts: list[bytes] = []
+        with self.open(digest) as file:
+            found, size, _ = copy_and_hash(file.read, parts.append, limit=limit)
+        if size > limit or found != digest:
+            raise damaged(digest, found)
+        return b"".join(parts)
+
+    def tree(self, digest: Digest) -> Tree:
+        """Read a tree whose listing is in the store, checked against its digest."""
+        return parse_tree(self.read(digest, MAX_TREE_BYTES), where=f"tree {digest}")
+
+    def walk(self) -> Iterator[tuple[Digest, int]]:
+        """Yield every blob and its size in bytes, sorted by digest."""
+        for shard in sorted(entry.name for entry in os.scandir(self.root) if len(entry.name) == 2):
+            for entry in sorted(os.scandir(self.root / shard), key=lambda e: e.name):
+                if is_digest(entry.name):
+                    yield Digest(entry.name), entry.stat(follow_symlinks=False).st_size
+
+    def remove(self, digest: Digest) -> None:
+        """Remove a blob; one that is gone already is fine."""
+        files.unlink(self.path(digest))
+
+    def writing(self) -> "Writing":
+        """Begin to add blobs; under the depot's lock. Sweeps what a killed writer left."""
+        files.make_directory(self.root)
+        files.make_directory(self.root / "incoming", 0o700)
+        files.sweep(self.root / "incoming")
+        return Writing(self)
+
+
+class Writing:
+    """A stretch of adding blobs, shared by threads. Leaving it makes all that was added durable.
+
+    Leaving it by an error keeps the blobs that were checked: content-addressed, they harm nobody and save the rerun.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._incoming = store.root / "incoming"
+        self._guard = threading.Lock()
+        self._pending: list[tuple[Path, Digest, int]] = []
+        self._pending_bytes = 0
+        self._shards: set[str] = set()
+        self._may_clone = True
+
+    def add(
+        self,
+        read: Callable[[int], bytes],
+        *,
+        limit: int,
+        check: Check | None = None,
+        also: tuple[str, ...] = (),
+        clone: int | None = None,
+    ) -> tuple[Digest, int]:
+        """Copy a stream in, hashed in the same pass; return its digest and bytes.
+
+        `also` names further algorithms for `check`. `clone` is a descriptor of a local file that the stream reads:
+        where the file system can, its extents are shared, and the shared bytes are hashed.
+        """
+        with files.staged(self._incoming) as file:
+            if clone is not None and self._clone(clone, file.fd):
+                digest, size, others = copy_and_hash(_reader(file.fd), _discard, limit=limit, also=also)
+            else:
+                digest, size, others = copy_and_hash(read, file.write, limit=limit, also=also)
+            if check:
+                check(digest, size, others)
+            file.close(0o444, durable=False)
+        self._admit(file.path, digest, size)
+        return digest, size
+
+    def add_bytes(self, data: bytes) -> Digest:
+        """Store bytes that are in memory."""
+        view = memoryview(data)
+        offset = 0
+
+        def read(size: int) -> bytes:
+            nonlocal offset
+            part = bytes(view[offset : offset + size])
+            offset += len(part)
+            return part
+
+        return self.add(read, limit=len(data))[0]
+
+    def flush(self) -> None:
+        """Make what is pending durable, then give it its names. An error discards what is pending."""
+        with self._guard:
+            pending, self._pending, self._pending_bytes = self._pending, [], 0
+        if not pending:
+            return
+        try:
+            files.sync_filesystem(self._incoming)
+            for path, digest, size in pending:
+                self._name(path, digest, size)
+        except OSError as cause:
+            for path, _, _ in pending:
+                with contextlib.suppress(OSError):
+                    path.unlink(missing_ok=True)
+            raise files.system_error(cause, str(self._store.root)) from cause
+
+    def close(self) -> None:
+        """Flush, and make the names durable."""
+        self.flush()
+        if self._shards:
+            files.sync_filesystem(self._store.root)
+
+    def __enter__(self) -> "Writing":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is None:
+            self.close()
+        else:
+            with contextlib.suppress(DepotError, OSError):
+                self.close()
+
+    def _clone(self, source: int, target: int) -> bool:
+        if self._may_clone:
+            self._may_clone = files.reflink(source, target)
+        return self._may_clone
+
+    def _admit(self, path: Path, digest: Digest, size: int) -> None:
+        with self._guard:
+            self._pending.append((path, digest, size))
+            self._pending_bytes += size
+            full = len(self._pending) >= _BATCH_FILES or self._pending_bytes >= _BATCH_BYTES
+        if full:
+            self.flush()
+
+    def _name(self, path: Path, digest: Digest, size: int) -> None:
+        target = self._store.path(digest)
+        if digest[:2] not in self._shards:
+            files.make_directory(target.parent)
+            self._shards.add(digest[:2])
+        try:
+            files.link(path, target)
+        except FileExistsError:
+            if not self._store.has(digest, size):
+                files.rename(path, target)
+                return
+        files.unlink(path)
+
+
+def damaged(digest: Digest, found: Digest) -> DamagedBlobError:
+    """Say that a blob of the store rotted."""
+    return DamagedBlobError(
+        f"expected sha256 {digest}, read {found}",
+        where=f"store/{digest[:2]}/{digest}",
+        hint="issmedia audit sets it aside; then sync or import again",
+    )
+
+
+def _reader(fd: int) -> Callable[[int], bytes]:
+    return lambda size: os.read(fd, size)
+
+
+def _discard(data: bytes) -> None:
+    """Drop bytes that only needed hashing."""

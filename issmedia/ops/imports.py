@@ -1,0 +1,192 @@
+"""import: a `VerifiedBundle` → blobs in the store, then names in one transaction.
+
+Nothing is named before every byte was checked; blobs of a refused bundle that were good stay in the store, unnamed,
+and save the next run their copying. Publishing is `ops.publish`.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from issmedia.base import files
+from issmedia.base.digest import Digest
+from issmedia.base.errors import IssmediaError, NotIntactError, UsageError
+from issmedia.base.events import Note, Report, Warned
+from issmedia.base.units import count_text
+from issmedia.bundle import payload
+from issmedia.bundle.payload import Read
+from issmedia.depot.catalog import Session
+from issmedia.depot.depot import Depot, OwnedDepot
+from issmedia.depot.store import Store, Writing
+from issmedia.model.documents import LeftOut, Product, Repository, Snapshot
+from issmedia.model.manifest import Manifest, RepositoryEntry, VerifiedBundle
+from issmedia.model.package import Inventory
+from issmedia.model.tree import Tree, blobs_of
+
+ReadInventory = Callable[[Tree, Callable[[Digest], BinaryIO]], Inventory]
+
+_CLUSTER = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """A repository whose name moved: from which tree (None: it is new) to which."""
+
+    repository: str
+    old: Digest | None
+    new: Digest
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """What an import did. `again` says the bundle had been imported before; `added` blobs and bytes were copied."""
+
+    bundle: Digest
+    again: bool
+    moved: tuple[Moved, ...]
+    repositories: int
+    added: int
+    added_bytes: int
+
+
+def import_bundle(
+    bundle: VerifiedBundle,
+    depot: OwnedDepot,
+    *,
+    inventory: ReadInventory,
+    now: str,
+    workers: int,
+    report: Report,
+) -> Imported:
+    """Do steps 9 to 12, then move the names, all or none. Idempotent, and resumed by running it again."""
+    trees = payload.read_trees(bundle)
+    wanted = _wanted(trees, depot.store)
+    with depot.catalog.reading() as db:
+        again = db.history.find(bundle.id, "import") is not None and not bundle.allowed
+    if again and not wanted:
+        report(Note(f"{bundle.manifest.chain} was imported before; nothing to do"))
+        return Imported(bundle.id, True, (), len(bundle.manifest.repositories), 0, 0)
+    _require_all_volumes(bundle)
+    files.require_space(depot.root, sum(-(-size // _CLUSTER) * _CLUSTER for size in wanted.values()))
+    _copy(bundle, depot.store, trees, wanted, workers=workers, report=report)
+    inventories = _inventories(trees, depot, inventory, report)
+    with depot.catalog.changing() as db:
+        for digest, found in inventories.items():
+            db.search.index(digest, found)
+        moved = () if again else _move_names(db, bundle, now=now)
+    return Imported(bundle.id, again, moved, len(bundle.manifest.repositories), len(wanted), sum(wanted.values()))
+
+
+def _wanted(trees: Mapping[Digest, Tree], store: Store) -> dict[Digest, int]:
+    """Say which blobs of the trees the store lacks, with their bytes."""
+    return {digest: size for digest, size in blobs_of(trees.values()).items() if not store.has(digest, size)}
+
+
+def _require_all_volumes(bundle: VerifiedBundle) -> None:
+    given = {volume.entry.number for volume in bundle.volumes}
+    missing = [entry.label for entry in bundle.manifest.volumes if entry.number not in given]
+    if missing:
+        raise UsageError(
+            f"{count_text(len(missing), 'volume')} missing: {', '.join(missing)}", hint="name all volumes of the bundle"
+        )
+
+
+def _copy(
+    bundle: VerifiedBundle,
+    store: Store,
+    trees: Mapping[Digest, Tree],
+    wanted: Mapping[Digest, int],
+    *,
+    workers: int,
+    report: Report,
+) -> None:
+    """Steps 10 to 12. What the store holds already is not read again."""
+    everything = payload.blobs_on(bundle, trees)
+    sizes = blobs_of(trees.values())
+    blobs = [blob for blob in everything if blob.sha256 in wanted or blob.sha256 not in sizes]
+    if kept := len(sizes) - len(wanted):
+        report(Note(f"{count_text(kept, 'blob')} of {len(sizes):,} are in the store already"))
+    with store.writing() as writing:
+        keep = _keeper(writing, wanted)
+        problems = payload.pass_payload(blobs, keep, workers=workers, report=report, phase="importing")
+        problems += payload.absent(trees, everything, store.has)
+        payload.require_none(problems, hint="copy the bundle again; the next import keeps the files that were good")
+        for tree in trees.values():
+            writing.add_bytes(tree.encode())
+        writing.add_bytes(bundle.manifest_bytes)
+        writing.add_bytes(bundle.signatures)
+
+
+def _keeper(writing: Writing, wanted: Mapping[Digest, int]) -> payload.Keep:
+    def keep(expected: Digest, size: int, read: Read) -> tuple[Digest, int]:
+        if expected not in wanted:
+            return payload.hash_only(expected, size, read)
+
+        def check(found: Digest, count: int, _others: dict[str, str]) -> None:
+            if found != expected or count != size:
+                raise NotIntactError(f"expected sha256 {expected}, read {found}")
+
+        return writing.add(read, limit=size, check=check)
+
+    return keep
+
+
+def _inventories(
+    trees: Mapping[Digest, Tree], depot: Depot, read: ReadInventory, report: Report
+) -> dict[Digest, Inventory]:
+    """Read what new trees mean, for search; metadata that cannot be read cost the search, not the import."""
+    with depot.catalog.reading() as db:
+        new = {digest: tree for digest, tree in trees.items() if not db.search.has(digest)}
+    found: dict[Digest, Inventory] = {}
+    for digest, tree in new.items():
+        try:
+            found[digest] = read(tree, depot.store.open)
+        except IssmediaError as cause:
+            report(Warned(f"its packages cannot be searched: {cause.message}", where=cause.where))
+    return found
+
+
+def _move_names(db: Session, bundle: VerifiedBundle, *, now: str) -> tuple[Moved, ...]:
+    manifest = bundle.manifest
+    for product in manifest.products:
+        db.names.add_product(Product(product.label, product.name))
+    moves = [_move(db, manifest, entry, bundle.id, now=now) for entry in manifest.repositories]
+    db.history.record(bundle.id, manifest, "import", bundle.signers, now=now)
+    moved = tuple(move for move in moves if move)
+    db.ledger.append("import", _facts(bundle, moved), now=now)
+    return moved
+
+
+def _move(db: Session, manifest: Manifest, entry: RepositoryEntry, bundle: Digest, *, now: str) -> Moved | None:
+    if db.names.repository(entry.path) is None:
+        db.names.add_repository(Repository(entry.product, entry.label, entry.name, content_type=entry.content_type))
+    before = db.names.current(entry.path)
+    if before is not None and before.tree == entry.tree:
+        return None
+    left_out = tuple(LeftOut(one.path, one.reason) for one in manifest.incomplete if one.repository == entry.path)
+    snapshot = Snapshot(
+        repository=entry.path,
+        tree=entry.tree,
+        taken=now,
+        files=entry.files,
+        packages=entry.packages,
+        size=entry.all.bytes,
+        signed_metadata=entry.signed_metadata,
+        incomplete=left_out,
+        source=entry.upstream,
+        bundle=bundle,
+    )
+    db.names.add_snapshot(snapshot)
+    return Moved(entry.path, before.tree if before else None, entry.tree)
+
+
+def _facts(bundle: VerifiedBundle, moved: Sequence[Moved]) -> dict[str, object]:
+    return {
+        "bundle": bundle.id,
+        "site": {"id": bundle.manifest.site.id, "name": bundle.manifest.site.name},
+        "destination": bundle.manifest.destination,
+        "sequence": bundle.manifest.sequence,
+        "signers": list(bundle.signers),
+        "allowed_rollback": bundle.allowed,
+        "moved": [{"repository": one.repository, "old": one.old, "new": one.new} for one in moved],
+    }

@@ -1,0 +1,103 @@
+"""publish: current snapshots → what clients see, switched by one rename. Unchanged repositories cost nothing."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from issmedia.base.digest import Digest
+from issmedia.base.events import Advanced, Finished, Report, Started
+from issmedia.depot.catalog import Session
+from issmedia.depot.depot import OwnedDepot
+from issmedia.depot.publish import Generation, Publications
+from issmedia.depot.store import Store
+from issmedia.model.clientfile import ClientRepository, file_url, render_client_file
+from issmedia.model.documents import Repository, Snapshot
+from issmedia.model.names import CLIENT_FILE
+
+_KEY_LIMIT = 1 << 20
+
+BASE_URL = "base_url"
+"""The setting that holds where clients find `published/`; absent means `file://` of the directory."""
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """What a publish did. `changed` says that clients see something new; `made` trees were linked for it."""
+
+    changed: bool
+    generation: Digest
+    repositories: tuple[str, ...]
+    made: tuple[str, ...]
+
+
+def publish(
+    depot: OwnedDepot, what: Sequence[str] = (), *, now: str, report: Report, base_url: str | None = None
+) -> Published:
+    """Show clients the current snapshots of `what` (nothing: all that have one); others stay as clients see them.
+
+    `base_url` is remembered for the client file. Repeated, it changes nothing.
+    """
+    with depot.catalog.reading() as db:
+        url = base_url or db.names.setting(BASE_URL) or file_url(str(depot.published))
+        chosen = {repo.path for repo in db.names.select(what)}
+        shown = _shown(db, depot, chosen if what else None)
+        generation = _generation(shown, depot.store, url.rstrip("/"))
+    publications = Publications(depot.root, depot.store)
+    made = _make_trees(publications, depot.store, generation, report)
+    changed = publications.switch(generation)
+    if changed or base_url:
+        _record(depot, generation, base_url, now=now)
+    return Published(changed, generation.name, tuple(sorted(generation.trees)), made)
+
+
+def _shown(db: Session, depot: OwnedDepot, chosen: set[str] | None) -> list[tuple[Repository, Snapshot]]:
+    """Pair each repository with the snapshot that clients shall see."""
+    before = Publications(depot.root, depot.store).current_trees()
+    shown: list[tuple[Repository, Snapshot]] = []
+    for repo in db.names.repositories():
+        if chosen is None or repo.path in chosen:
+            snapshot = db.names.current(repo.path)
+        else:
+            snapshot = next((s for s in db.names.snapshots(repo.path) if s.tree == before.get(repo.path)), None)
+        if snapshot is not None:
+            shown.append((repo, snapshot))
+    return shown
+
+
+def _generation(shown: Sequence[tuple[Repository, Snapshot]], store: Store, url: str) -> Generation:
+    keys = {digest: store.read(digest, _KEY_LIMIT) for repo, _ in shown for digest in repo.keys}
+    sections = [
+        ClientRepository(
+            repo.path,
+            repo.name,
+            f"{url}/{repo.path}/",
+            snapshot.signed_metadata,
+            tuple(f"{url}/{_key_path(digest)}" for digest in repo.keys),
+        )
+        for repo, snapshot in shown
+    ]
+    comment = "For dnf, made by issmedia. Keys stand here only where this site's operator pinned them."
+    files = {_key_path(digest): data for digest, data in keys.items()}
+    files[CLIENT_FILE] = render_client_file(sections, comment=comment)
+    return Generation({repo.path: snapshot.tree for repo, snapshot in shown}, files)
+
+
+def _key_path(digest: Digest) -> str:
+    return f"_keys/{digest}.asc"
+
+
+def _make_trees(publications: Publications, store: Store, generation: Generation, report: Report) -> tuple[str, ...]:
+    wanted = {path: tree for path, tree in generation.trees.items() if not publications.has_tree(tree)}
+    report(Started("publishing", len(wanted)))
+    for tree in sorted(set(wanted.values())):
+        publications.add_tree(tree, store.tree(tree))
+        report(Advanced(1))
+    report(Finished("publishing"))
+    return tuple(sorted(wanted))
+
+
+def _record(depot: OwnedDepot, generation: Generation, base_url: str | None, *, now: str) -> None:
+    with depot.catalog.changing() as db:
+        if base_url:
+            db.names.set_setting(BASE_URL, base_url)
+        facts = {"generation": generation.name, "trees": dict(sorted(generation.trees.items()))}
+        db.ledger.append("publish", facts, now=now)

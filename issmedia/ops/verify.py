@@ -1,0 +1,160 @@
+"""verify: `UnverifiedBundle` → `VerifiedBundle`; and the check of a whole bundle, which writes nothing.
+
+The steps carry the numbers of `docs/format.md`, clause "Verification". 1 and 2 are the reader's. Here:
+3 signatures · 4 strict parsing · 5 not expired, not older, not another content · 6 destination · 7 each volume's
+`SHA256SUMS` · 8 base trees. Steps 10 to 12 are the payload's, in `check`.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from issmedia.base.digest import Digest, copy_and_hash
+from issmedia.base.errors import BaseMissingError, ExpiredError, FormatError, NotIntactError, RollbackError
+from issmedia.base.events import Report, Warned
+from issmedia.bundle import layout, payload
+from issmedia.depot.keyring import Keyring
+from issmedia.depot.keys import Verdict, check_signatures
+from issmedia.model import trust
+from issmedia.model.manifest import (
+    Manifest,
+    UnverifiedBundle,
+    UnverifiedVolume,
+    VerifiedBundle,
+    VerifiedVolume,
+    VolumeEntry,
+    parse_manifest,
+)
+from issmedia.model.names import MAX_VOLUME_PATH
+from issmedia.model.trust import SiteState
+
+_LONGEST_LINE = 64 + 2 + MAX_VOLUME_PATH + 1
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """A bundle that is genuine and whole: `files` and `size` (bytes) that were read."""
+
+    bundle: VerifiedBundle
+    files: int
+    size: int
+
+
+def verify(
+    bundle: UnverifiedBundle,
+    keyring: Keyring,
+    state: SiteState,
+    *,
+    now: str,
+    report: Report,
+    allow: str | None = None,
+) -> VerifiedBundle:
+    """Do steps 3 to 8. `allow` is (the beginning of) the id of a bundle that may be older or expired."""
+    verdict = _signatures(bundle, keyring, state, now=now, report=report)
+    manifest = parse_manifest(bundle.manifest)
+    allowed = _allowed(bundle.id, allow)
+    _require_current(bundle.id, manifest, state, now=now, allowed=allowed)
+    trust.require_destination(manifest, state)
+    volumes = tuple(_volume(volume, manifest) for volume in bundle.volumes)
+    _require_distinct(volumes)
+    _require_base(manifest)
+    return VerifiedBundle(
+        bundle.id, manifest, bundle.manifest, bundle.signatures, tuple(verdict.signers), volumes, allowed
+    )
+
+
+def check(bundle: VerifiedBundle, *, strict: bool, workers: int, report: Report) -> Checked:
+    """Do steps 10 to 12, the bytes going nowhere; raise one `NotIntactError` that names every bad file."""
+    trees = payload.read_trees(bundle)
+    blobs = payload.blobs_on(bundle, trees)
+    problems = payload.pass_payload(blobs, payload.hash_only, workers=workers, report=report, phase="verifying")
+    problems += payload.absent(trees, blobs, lambda digest, size: False)  # noqa: ARG005
+    payload.require_none(problems, hint="copy the bundle again, or ask for another copy")
+    report_strays(bundle, strict=strict, report=report)
+    entries = [volume.entry for volume in bundle.volumes]
+    return Checked(bundle, sum(one.files for one in entries), sum(one.bytes for one in entries))
+
+
+def report_strays(bundle: VerifiedBundle, *, strict: bool, report: Report) -> None:
+    """Warn of files that no sums declare; they were not opened. `strict` refuses them."""
+    for volume in bundle.volumes:
+        for path in volume.source.stray(frozenset(volume.index) | layout.APART):
+            if strict:
+                raise NotIntactError("is not declared by SHA256SUMS", where=f"{volume.where}: {path}")
+            report(Warned("is not declared by SHA256SUMS; it was not opened", where=f"{volume.where}: {path}"))
+
+
+def _signatures(bundle: UnverifiedBundle, keyring: Keyring, state: SiteState, *, now: str, report: Report) -> Verdict:
+    """Step 3: enough distinct trusted keys signed exactly these bytes."""
+    at = trust.effective_now(now, state)
+    if at != now:
+        report(Warned(f"the clock says {now}, but a bundle verified earlier was made at {at}: the clock is behind"))
+    verdict = check_signatures(
+        bundle.manifest, bundle.signatures, keyring.keys(), namespace=trust.NAMESPACE_BUNDLE, now=at
+    )
+    for reason in verdict.invalid:
+        report(Warned(f"a signature does not count: {reason}", where=layout.SIGNATURES))
+    trust.require_threshold(verdict.signers, keyring.threshold(), untrusted=verdict.untrusted)
+    return verdict
+
+
+def _allowed(bundle: Digest, allow: str | None) -> bool:
+    if allow is None:
+        return False
+    if len(allow) < 12 or not bundle.startswith(allow.lower()):
+        raise RollbackError(
+            f"--allow-rollback names {allow[:64]}, this bundle is {bundle}",
+            hint="give at least 12 digits of this bundle's id",
+        )
+    return True
+
+
+def _require_current(bundle: Digest, manifest: Manifest, state: SiteState, *, now: str, allowed: bool) -> None:
+    """Step 5. What the operator allowed by name may be old or expired; equivocation is never allowed."""
+    try:
+        trust.require_fresh(manifest, trust.effective_now(now, state))
+        trust.require_progress(bundle, manifest, state)
+    except (ExpiredError, RollbackError):
+        if not allowed:
+            raise
+
+
+def _volume(volume: UnverifiedVolume, manifest: Manifest) -> VerifiedVolume:
+    """Step 7: the volume's sums are those of a volume that the manifest lists."""
+    most = max(entry.files for entry in manifest.volumes) * _LONGEST_LINE
+    parts: list[bytes] = []
+    with volume.source.open(layout.SUMS) as file:
+        digest, size, _ = copy_and_hash(file.read, parts.append, limit=min(most, file.size))
+    entry = next((entry for entry in manifest.volumes if entry.sums == digest), None)
+    if entry is None:
+        raise NotIntactError(
+            f"expected sha256 {' or '.join(one.sums for one in manifest.volumes[:3])}, read {digest}",
+            where=f"{volume.where}: {layout.SUMS}",
+            hint="this volume is damaged, or belongs to another bundle",
+        )
+    data = b"".join(parts)
+    index = layout.parse_sums(data, where=f"{volume.where}: {layout.SUMS}")
+    _require_count(entry, len(index), size)
+    return VerifiedVolume(entry, volume.where, index, data, volume.source)
+
+
+def _require_count(entry: VolumeEntry, files: int, size: int) -> None:
+    if files != entry.files:
+        raise FormatError(f"expected {entry.files} files, found {files} ({size} bytes)", where=layout.SUMS)
+
+
+def _require_distinct(volumes: Sequence[VerifiedVolume]) -> None:
+    numbers = [volume.entry.number for volume in volumes]
+    for volume in volumes:
+        if numbers.count(volume.entry.number) > 1:
+            raise NotIntactError(f"volume {volume.entry.number} is given twice", where=volume.where)
+
+
+def _require_base(manifest: Manifest) -> None:
+    """Step 8: a delta's base trees are here. This version imports full bundles only."""
+    deltas = [one.path for one in manifest.repositories if one.base_trees]
+    if manifest.kind != "full" or deltas or any(tree.dictionary for tree in manifest.trees):
+        raise BaseMissingError(
+            "this bundle is a delta; this version of issmedia imports full bundles",
+            where=manifest.chain,
+            hint="ask for a full bundle: issmedia export --full",
+        )
