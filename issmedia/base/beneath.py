@@ -81,7 +81,7 @@ class Root:
             raise
 
     def walk(self) -> Iterator[tuple[str, os.stat_result]]:
-        """Yield each path that is not a directory, with its `lstat`; sorted within its directory, links not followed."""
+        """Yield each path that is not a directory, with its `lstat`; sorted in its directory, links not followed."""
         yield from _walk(self._fd, "")
 
     def _directory(self, path: str) -> int:

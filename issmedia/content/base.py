@@ -44,7 +44,10 @@ class Upstream(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """What the metadata say of a file: `size` in bytes or None, `checksum` (type, hex) or None. `limit` caps the read."""
+    """What the metadata say of a file, None where they are silent: `size` in bytes, `checksum` (type, hex).
+
+    `limit` caps the bytes that are read.
+    """
 
     size: int | None = None
     checksum: tuple[str, str] | None = None

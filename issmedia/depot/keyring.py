@@ -42,7 +42,7 @@ class Keyring:
         self._revoked = directory / "revoked"
         self._policy = directory / "policy.json"
 
-    def keys(self) -> tuple[TrustedKey, ...]:
+    def trusted(self) -> tuple[TrustedKey, ...]:
         """List the keys that are trusted and not revoked.
 
         `FormatError` names a line that is not understood, `UntrustedError` a key that no one should trust.
@@ -72,7 +72,7 @@ class Keyring:
         (`model.trust.require_threshold`) shows the fingerprints that were found.
         """
         threshold = self.threshold()
-        usable = {key.public.point for key in self.keys() if key.fault(namespace, now=now) is None}
+        usable = {key.public.point for key in self.trusted() if key.fault(namespace, now=now) is None}
         if 0 < len(usable) < threshold:
             raise UntrustedError(
                 f"the threshold is {threshold} keys, usable for {namespace} at {now} are {len(usable)}",
@@ -103,7 +103,7 @@ class Keyring:
 
         `revoked` is written first, `allowed_signers` after it: the key counts at no moment between.
         """
-        keys = [key for key in self.keys() if name_or_fingerprint in (key.name, key.public.fingerprint)]
+        keys = [key for key in self.trusted() if name_or_fingerprint in (key.name, key.public.fingerprint)]
         if not keys:
             raise UsageError(f"no trusted key {shown(name_or_fingerprint)!r}", hint="issmedia keys list")
         gone = "".join(f"{key.public.line} {key.name}\n" for key in keys)
@@ -113,7 +113,7 @@ class Keyring:
 
     def set_threshold(self, threshold: int) -> None:
         """Set how many distinct public keys must sign; `UsageError` unless from 1 to the number of trusted keys."""
-        keys = len(self.keys())
+        keys = len(self.trusted())
         if threshold < 1 or threshold > min(keys, MAX_SIGNATURES):
             raise UsageError(
                 f"expected a threshold from 1 to {min(keys, MAX_SIGNATURES)}, found {threshold}",
@@ -124,7 +124,7 @@ class Keyring:
     def _require_new(self, public: PublicKey) -> None:
         if any(key.point == public.point for key in self.revoked()):
             raise UsageError(f"the key {public.fingerprint} is revoked", where=str(self._revoked))
-        known = next((key for key in self.keys() if key.public.point == public.point), None)
+        known = next((key for key in self.trusted() if key.public.point == public.point), None)
         if known is not None:
             raise UsageError(f"the key {public.fingerprint} is trusted already, as {known.name}")
 

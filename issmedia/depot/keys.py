@@ -118,8 +118,9 @@ def generate(directory: Path, name: str, kind: KeyKind, *, passphrase: bytes | N
     _require_free(directory, name)
     private = _new_private(kind)
     public = _public_of(private)
+    private_half = _private_file(private, passphrase)
     _make_private_directory(directory)
-    write_small(directory / name, _private_file(private, passphrase), 0o600)
+    write_small(directory / name, private_half, 0o600)
     write_small(directory / f"{name}.pub", f"{public.line} {name}\n".encode(), 0o644)
     return public
 
@@ -250,11 +251,11 @@ def _private_file(private: _Private, passphrase: bytes | None) -> bytes:
     try:
         return private.private_bytes(forms.Encoding.PEM, forms.PrivateFormat.OpenSSH, guard)
     except UnsupportedAlgorithm as cause:
-        raise _no_bcrypt() from cause
+        raise _no_cipher(cause) from cause
 
 
-def _no_bcrypt() -> DepotError:
-    return DepotError("keys with a passphrase need the Python package bcrypt", hint="install cryptography[ssh]")
+def _no_cipher(cause: UnsupportedAlgorithm) -> DepotError:
+    return DepotError(f"cannot use a key with a passphrase: {cause}", hint="pip install 'cryptography[ssh]'")
 
 
 def _read_public(directory: Path, name: str) -> PublicKey:
@@ -301,7 +302,7 @@ def _parse_private(data: bytes, ask: Callable[[], bytes | None], *, where: str) 
     try:
         private = forms.load_ssh_private_key(data, passphrase)
     except UnsupportedAlgorithm as cause:
-        raise _no_bcrypt() from cause
+        raise _no_cipher(cause) from cause
     except (ValueError, InvalidTag) as cause:
         if encrypted:
             raise _no_passphrase("does not open this key", where) from cause

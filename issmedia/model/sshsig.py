@@ -310,15 +310,15 @@ def _read_value(data: bytes, shape: _Shape) -> bytes | tuple[int, int]:
             raise FormatError(f"expected a signature of 64 bytes, found {len(data)}")
         return data
     reader = WireReader(data)
-    r, s = (_read_mpint(reader, (shape.size + 1) // 2) for _ in "rs")
+    r, s = (_read_mpint(reader, shape.size // 2) for _ in "rs")
     reader.end()
     return r, s
 
 
-def _read_mpint(reader: WireReader, longest: int) -> int:
+def _read_mpint(reader: WireReader, size: int) -> int:
     data = reader.string()
     number = int.from_bytes(data, "big", signed=True)
-    if len(data) > longest or number <= 0 or _mpint(number) != data:
+    if number <= 0 or number.bit_length() > 8 * size or _mpint(number) != data:
         raise FormatError("expected a positive number in its shortest form")
     return number
 

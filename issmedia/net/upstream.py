@@ -111,7 +111,7 @@ class HttpUpstream:
             response.close()
             if response.status not in _REDIRECTS:
                 raise _refusal(response.status, url)
-            target = _redirected(target, response.headers.get("Location", ""), where=url)
+            target = redirect_target(target, response.headers.get("Location", ""), where=url)
         raise UpstreamError(f"more than {_HOPS} redirects", where=url)
 
     def _patiently(self, url: str, *, where: str) -> urllib3.BaseHTTPResponse:
@@ -186,7 +186,8 @@ def _quoted(path: str) -> str:
     return "".join(part if index % 2 else quote(part) for index, part in enumerate(parts))
 
 
-def _redirected(url: str, location: str, *, where: str) -> str:
+def redirect_target(url: str, location: str, *, where: str) -> str:
+    """Resolve a redirect to a URL of the web without a user name, never from https to http; else `UpstreamError`."""
     try:
         target = urljoin(url, location)
         parts = urlsplit(target)
@@ -215,11 +216,11 @@ def _reason(cause: BaseException) -> str:
         cause = cause.reason
     if isinstance(cause, exceptions.NameResolutionError):
         return "the host's name cannot be resolved"
-    if isinstance(cause, exceptions.TimeoutError):
+    if isinstance(cause, exceptions.TimeoutError) and not isinstance(cause, exceptions.NewConnectionError):
         return "the host is silent"
-    if isinstance(cause, exceptions.IncompleteRead):
-        return f"{cause.partial:,} bytes came, {cause.expected:,} more were announced"
     if isinstance(cause, exceptions.SSLError):
         return shown(f"TLS: {cause}")
     inner = cause.__cause__ or cause.__context__ or cause
-    return shown(getattr(inner, "strerror", None) or type(inner).__name__)
+    if isinstance(inner, exceptions.IncompleteRead):
+        return f"{inner.partial:,} bytes came, {inner.expected:,} more were announced"
+    return shown(getattr(inner, "strerror", None) or str(inner) or type(inner).__name__)

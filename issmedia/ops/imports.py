@@ -77,6 +77,21 @@ def import_bundle(
     return Imported(bundle.id, again, moved, len(bundle.manifest.repositories), len(wanted), sum(wanted.values()))
 
 
+def preview(bundle: VerifiedBundle, depot: Depot) -> Imported:
+    """Say what an import would do; reads the listings, not the payload, and changes nothing."""
+    wanted = _wanted(payload.read_trees(bundle), depot.store)
+    with depot.catalog.reading() as db:
+        again = db.history.find(bundle.id, "import") is not None and not bundle.allowed
+        found = ((entry, db.names.current(entry.path)) for entry in bundle.manifest.repositories)
+        moved = tuple(
+            Moved(entry.path, before.tree if before else None, entry.tree)
+            for entry, before in found
+            if not again and (before is None or before.tree != entry.tree)
+        )
+    count = len(bundle.manifest.repositories)
+    return Imported(bundle.id, again, moved, count, len(wanted), sum(wanted.values()))
+
+
 def _wanted(trees: Mapping[Digest, Tree], store: Store) -> dict[Digest, int]:
     """Say which blobs of the trees the store lacks, with their bytes."""
     return {digest: size for digest, size in blobs_of(trees.values()).items() if not store.has(digest, size)}

@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 
+from issmedia.base.digest import Digest, copy_and_hash
 from issmedia.bundle import layout
 from issmedia.model.manifest import Manifest, UnverifiedBundle, VolumeEntry, parse_manifest
-from issmedia.model.sshsig import read_signatures
-from issmedia.base.digest import Digest, copy_and_hash
+from issmedia.model.sshsig import Signature, read_signatures
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,4 +30,5 @@ def inspect(bundle: UnverifiedBundle) -> Inspected:
 
 
 def _fingerprints(armored: bytes) -> tuple[str, ...]:
-    return tuple(signature.fingerprint for signature in read_signatures(armored).signatures)
+    found = read_signatures(armored)
+    return tuple(one.fingerprint if isinstance(one, Signature) else f"malformed: {one.reason}" for one in found)

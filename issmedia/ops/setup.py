@@ -89,7 +89,9 @@ def split_path(path: str) -> tuple[str, str]:
     """Split `PRODUCT/REPO` into two labels, or raise `UsageError`."""
     product, slash, label = path.partition("/")
     if not slash:
-        raise UsageError(f"{shown(path)!r} is not PRODUCT/REPO", hint="for example: issmedia repo add alma9/baseos SOURCE")
+        raise UsageError(
+            f"{shown(path)!r} is not PRODUCT/REPO", hint="for example: issmedia repo add alma9/baseos SOURCE"
+        )
     return checked_label(product), checked_label(label)
 
 

@@ -13,7 +13,7 @@ from issmedia.base.errors import BaseMissingError, ExpiredError, FormatError, No
 from issmedia.base.events import Report, Warned
 from issmedia.bundle import layout, payload
 from issmedia.depot.keyring import Keyring
-from issmedia.depot.keys import Verdict, check_signatures
+from issmedia.depot.signatures import Verdict, check_signatures
 from issmedia.model import trust
 from issmedia.model.manifest import (
     Manifest,
@@ -89,11 +89,12 @@ def _signatures(bundle: UnverifiedBundle, keyring: Keyring, state: SiteState, *,
     if at != now:
         report(Warned(f"the clock says {now}, but a bundle verified earlier was made at {at}: the clock is behind"))
     verdict = check_signatures(
-        bundle.manifest, bundle.signatures, keyring.keys(), namespace=trust.NAMESPACE_BUNDLE, now=at
+        bundle.manifest, bundle.signatures, keyring.trusted(), namespace=trust.NAMESPACE_BUNDLE, now=at
     )
     for reason in verdict.invalid:
         report(Warned(f"a signature does not count: {reason}", where=layout.SIGNATURES))
-    trust.require_threshold(verdict.signers, keyring.threshold(), untrusted=verdict.untrusted)
+    threshold = keyring.threshold_at(trust.NAMESPACE_BUNDLE, now=at)
+    trust.require_threshold(verdict.signers, threshold, untrusted=verdict.untrusted)
     return verdict
 
 

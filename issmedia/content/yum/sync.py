@@ -76,7 +76,7 @@ class _Sync:
         self.entries[REPOMD] = self.fetcher.keep(REPOMD, self.repomd)
         tree = tree_of(self.entries[path] for path in self.wanted.files if path in self.entries)
         inventory = Inventory(blobs_of_packages(packages, self.entries), advisories)
-        return Synced(tree, inventory, is_signed(tree), tuple(self.wanted.left_out))
+        return Synced(tree, inventory, is_signed(tree), tuple(sorted(self.wanted.left_out, key=lambda one: one.path)))
 
     def read_metadata(self) -> tuple[Record, list[Package], tuple[Advisory, ...]]:
         """Do step 2; give the record of primary, and what the metadata list."""
@@ -188,7 +188,7 @@ def _is_same(previous: Previous, repomd: bytes, listing: dict[str, int] | None) 
 @contextmanager
 def _memory_file(data: bytes) -> Iterator[BinaryIO]:
     """Give bytes a descriptor, for a child to read."""
-    with open(os.memfd_create("repomd", os.MFD_CLOEXEC), "w+b") as file:
+    with os.fdopen(os.memfd_create("repomd", os.MFD_CLOEXEC), "w+b") as file:
         file.write(data)
         file.seek(0)
         yield file

@@ -1,0 +1,110 @@
+"""The `issmedia` command: finds the command's module, and turns errors into messages and exit codes."""
+
+import importlib
+import os
+import sys
+from pathlib import Path
+
+import click
+
+from issmedia import __version__
+from issmedia.base.errors import IssmediaError
+from issmedia.base.files import system_error
+from issmedia.cli.problems import show_error
+
+INTERRUPTED = 130
+
+_COMMANDS = {
+    "init": ("setup", "Make a depot and a site identity."),
+    "keys": ("keys", "Signing keys, and whom this site trusts."),
+    "product": ("setup", "Products: groups of repositories."),
+    "repo": ("setup", "Repositories: where they come from, their pinned keys."),
+    "sync": ("sync", "Bring upstream's state into the depot."),
+    "export": ("export", "Plan, write and sign a bundle."),
+    "inspect": ("inspect", "Say what a volume is; no keyring needed."),
+    "verify": ("media", "Check that a bundle is genuine and whole."),
+    "import": ("media", "Verify, store, switch and publish a bundle."),
+    "publish": ("publish", "Show clients the current snapshots."),
+    "status": ("status", "Show what this site holds."),
+    "search": ("status", "Find packages, advisories and CVEs."),
+    "log": ("status", "Show the ledger."),
+    "audit": ("status", "Check the ledger's chain, the trees and every blob."),
+}
+
+
+class _LazyGroup(click.Group):
+    """A group whose commands are imported when they are called, so that `--help` is quick."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        """List the commands in the order of work."""
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:  # noqa: ARG002
+        """Import a command."""
+        if name not in _COMMANDS:
+            return None
+        module = importlib.import_module(f"issmedia.cli.{_COMMANDS[name][0]}")
+        command = getattr(module, f"{name}_command")
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """Write the list of commands without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in _COMMANDS.items()])
+
+
+@click.command(
+    cls=_LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Example: issmedia --depot /srv/issmedia import /mnt/issmedia",
+)
+@click.option(
+    "--depot",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="The depot; else $ISSMEDIA_DEPOT, else /var/lib/issmedia for root, else the user's data directory.",
+)
+@click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=lambda c, _p, v: _version(c, v))
+@click.pass_context
+def cli(context: click.Context, depot: Path | None) -> None:
+    """Carry yum repositories across an air gap in signed bundles."""
+    context.obj = depot
+
+
+def main() -> None:
+    """Run the command line and exit with the code of `interface`: one per branch of the error tree."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command line and return its exit code."""
+    as_json = "--json" in arguments
+    try:
+        code = cli.main(arguments, prog_name="issmedia", standalone_mode=False)
+        sys.stdout.flush()
+        return code if isinstance(code, int) else 0
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except IssmediaError as error:
+        return show_error(error, as_json=as_json)
+    except (KeyboardInterrupt, click.Abort):
+        sys.stderr.write("interrupted: the same command again goes on where this stopped\n")
+        return INTERRUPTED
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except OSError as error:
+        return show_error(system_error(error, str(error.filename or "the system")), as_json=as_json)
+
+
+def _version(context: click.Context, wanted: bool) -> None:
+    if not wanted:
+        return
+    from importlib.metadata import version
+
+    click.echo(f"issmedia {__version__}")
+    stands_on = ("click", "createrepo-c", "cryptography", "msgspec", "SQLAlchemy", "urllib3", "zstandard")
+    click.echo(", ".join(f"{name} {version(name)}" for name in stands_on))
+    context.exit()

@@ -1,0 +1,40 @@
+"""Passphrases: from the file that ISSMEDIA_KEY_PASSPHRASE_FILE names, or from a terminal."""
+
+import getpass
+import os
+import sys
+from pathlib import Path
+
+from issmedia.base.errors import UsageError
+
+VARIABLE = "ISSMEDIA_KEY_PASSPHRASE_FILE"
+
+
+def ask_passphrase() -> bytes | None:
+    """Give the passphrase of a key that needs one, or None where nobody can be asked."""
+    if os.environ.get(VARIABLE):
+        return _from_file(Path(os.environ[VARIABLE]))
+    if not sys.stdin.isatty():
+        return None
+    return getpass.getpass("passphrase of the signing key: ").encode()
+
+
+def new_passphrase(wanted: bool) -> bytes | None:
+    """Give the passphrase for a new key, or None for a key without one."""
+    if os.environ.get(VARIABLE):
+        return _from_file(Path(os.environ[VARIABLE]))
+    if not wanted:
+        return None
+    if not sys.stdin.isatty():
+        raise UsageError("no terminal to ask for a passphrase", hint=f"name a file that holds it in {VARIABLE}")
+    first = getpass.getpass("new passphrase: ")
+    if first != getpass.getpass("the same again: "):
+        raise UsageError("the two passphrases differ")
+    return first.encode()
+
+
+def _from_file(path: Path) -> bytes:
+    lines = path.read_bytes().splitlines()
+    if not lines or not lines[0]:
+        raise UsageError(f"{VARIABLE} names an empty file", where=str(path))
+    return lines[0]

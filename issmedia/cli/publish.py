@@ -1,0 +1,20 @@
+"""publish."""
+
+import click
+
+from issmedia.base.units import count_text
+from issmedia.cli.face import Face, command
+from issmedia.depot.depot import open_depot
+from issmedia.ops.publish import publish
+
+
+@command(None, "publish", "issmedia publish --base-url http://repos.site.lan/issmedia")
+@click.argument("what", nargs=-1, metavar="[PRODUCT[/REPO]]...")
+@click.option("--base-url", help="Where clients find published/; remembered. Default: file:// of the directory.")
+def publish_command(face: Face, what: tuple[str, ...], base_url: str | None) -> None:
+    """Show clients the current snapshots, by one rename; nothing named means all repositories."""
+    with open_depot(face.root).owned("publish", now=face.now) as depot, face.reporting() as report:
+        result = publish(depot, what, now=face.now, report=report, base_url=base_url)
+    state = "published" if result.changed else "unchanged"
+    count = count_text(len(result.repositories), "repository", "repositories")
+    face.answer(result, lambda: f"{state}: {count} in {depot.published}")

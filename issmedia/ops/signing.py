@@ -1,0 +1,148 @@
+"""keys: make, name and trust keys; gather the ones that sign an export."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from issmedia.base.errors import UsageError
+from issmedia.depot import keys
+from issmedia.depot.depot import Depot, OwnedDepot
+from issmedia.depot.keyring import Keyring
+from issmedia.model.sshsig import PublicKey, parse_public_line
+from issmedia.model.trust import NAMESPACE_BUNDLE
+
+KeyKind = Literal["ed25519", "ecdsa-p256", "ecdsa-p384"]
+
+
+@dataclass(frozen=True, slots=True)
+class OwnKey:
+    """A signing key: `held` says where its private half is."""
+
+    name: str
+    fingerprint: str
+    public: str
+    held: str
+
+
+@dataclass(frozen=True, slots=True)
+class Trusted:
+    """A key of the keyring: trusted (and for how long) or revoked."""
+
+    name: str
+    fingerprint: str
+    state: str
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """This site's signing keys, whom it trusts, and how many must sign."""
+
+    own: tuple[OwnKey, ...]
+    trusted: tuple[Trusted, ...]
+    threshold: int
+
+
+@dataclass(frozen=True, slots=True)
+class Signers:
+    """The keys that sign one export, distinct."""
+
+    keys: tuple[keys.SigningKey, ...]
+
+    @property
+    def fingerprints(self) -> tuple[str, ...]:
+        """Name the keys."""
+        return tuple(key.public.fingerprint for key in self.keys)
+
+    def sign(self, data: bytes) -> bytes:
+        """Give one armored signature a key, one after another."""
+        return b"".join(key.sign(data, NAMESPACE_BUNDLE) for key in self.keys)
+
+
+def load_signers(depot: OwnedDepot, names: Sequence[str], *, ask: Callable[[], bytes | None]) -> Signers:
+    """Load the keys named, or the only one there is; `ask` gives a passphrase where a key needs one."""
+    chosen = tuple(dict.fromkeys(names)) or _only_key(depot)
+    loaded = tuple(keys.load(depot.keys, name, ask) for name in chosen)
+    if len({key.public.fingerprint for key in loaded}) != len(loaded):
+        raise UsageError("one key is named twice", hint="each signature must be of another key")
+    return Signers(loaded)
+
+
+def generate_key(depot: OwnedDepot, name: str, kind: KeyKind, *, passphrase: bytes | None, now: str) -> PublicKey:
+    """Make a signing key."""
+    public = keys.generate(depot.keys, name, kind, passphrase=passphrase)
+    _record(depot, "key generated", name, public, now=now)
+    return public
+
+
+def register_agent_key(depot: OwnedDepot, name: str, line: str, *, now: str) -> PublicKey:
+    """Name a key that ssh-agent holds."""
+    public = keys.add_public(depot.keys, name, line)
+    _record(depot, "key registered", name, public, now=now)
+    return public
+
+
+def list_keys(depot: Depot) -> Keys:
+    """List signing keys, trusted and revoked keys."""
+    keyring = Keyring(depot.keyring)
+    trusted = [
+        Trusted(key.name, key.public.fingerprint, _span(key.valid_after, key.valid_before)) for key in keyring.trusted()
+    ]
+    revoked = [Trusted("", key.fingerprint, "revoked") for key in keyring.revoked()]
+    return Keys(tuple(map(_own, keys.stored_keys(depot.keys))), (*trusted, *revoked), keyring.threshold())
+
+
+def own_key(depot: Depot, name: str) -> OwnKey:
+    """Show one signing key."""
+    for key in keys.stored_keys(depot.keys):
+        if key.name == name:
+            return _own(key)
+    raise UsageError(f"no signing key {name!r}", hint="issmedia keys list")
+
+
+def trust_key(
+    depot: OwnedDepot, name: str, line: str, *, valid_after: str | None, valid_before: str | None, now: str
+) -> PublicKey:
+    """Trust a public key given as an OpenSSH line."""
+    public = parse_public_line(line)
+    Keyring(depot.keyring).trust(name, public, valid_after=valid_after, valid_before=valid_before)
+    _record(depot, "key trusted", name, public, now=now)
+    return public
+
+
+def revoke_key(depot: OwnedDepot, name: str, *, now: str) -> None:
+    """Revoke all keys of a name, or the key of a fingerprint."""
+    for key in Keyring(depot.keyring).revoke(name):
+        _record(depot, "key revoked", key.name, key.public, now=now)
+
+
+def set_threshold(depot: OwnedDepot, number: int, *, now: str) -> None:
+    """Set how many distinct keys must sign."""
+    Keyring(depot.keyring).set_threshold(number)
+    with depot.catalog.changing() as db:
+        db.ledger.append("threshold", {"threshold": number}, now=now)
+
+
+def _only_key(depot: OwnedDepot) -> tuple[str, ...]:
+    stored = keys.stored_keys(depot.keys)
+    if not stored:
+        raise UsageError("no key to sign with", hint="issmedia keys generate NAME")
+    if len(stored) > 1:
+        names = ", ".join(key.name for key in stored)
+        raise UsageError(f"several keys could sign: {names}", hint="name one or more: --key NAME")
+    return (stored[0].name,)
+
+
+def _own(key: keys.StoredKey) -> OwnKey:
+    held = "by ssh-agent" if not key.private else "here, with a passphrase" if key.encrypted else "here"
+    return OwnKey(key.name, key.public.fingerprint, key.public.line, held)
+
+
+def _span(after: str | None, before: str | None) -> str:
+    parts = [f"from {after}"] if after else []
+    parts += [f"until {before}"] if before else []
+    return " ".join(parts) or "trusted"
+
+
+def _record(depot: OwnedDepot, event: str, name: str, public: PublicKey, *, now: str) -> None:
+    with depot.catalog.changing() as db:
+        db.ledger.append(event, {"name": name, "fingerprint": public.fingerprint}, now=now)

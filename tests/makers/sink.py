@@ -1,0 +1,52 @@
+"""A sink in memory: hashes, checks and keeps as the store does."""
+
+import hashlib
+import tempfile
+import threading
+from typing import BinaryIO
+
+from issmedia.base.digest import Digest, copy_and_hash
+from issmedia.base.errors import UpstreamError
+from issmedia.content.base import Expected, Stream
+
+
+class MemorySink:
+    """Keeps blobs in a dict; `kept` lists digests in the order they came, a blob kept twice twice."""
+
+    def __init__(self) -> None:
+        self.blobs: dict[Digest, bytes] = {}
+        self.kept: list[Digest] = []
+        self._guard = threading.Lock()
+
+    def keep(self, stream: Stream, expected: Expected) -> tuple[Digest, int]:
+        """Keep a stream that is as expected; `UpstreamError` for any other."""
+        parts: list[bytes] = []
+        limit = expected.limit if expected.size is None else min(expected.limit, expected.size)
+        digest, size, _ = copy_and_hash(stream.read, parts.append, limit=limit)
+        data = b"".join(parts)
+        _check(data, size, expected, limit)
+        with self._guard:
+            self.blobs[digest] = data
+            self.kept.append(digest)
+        return digest, size
+
+    def holds(self, digest: Digest, size: int) -> bool:
+        """Say whether the blob is there with this size."""
+        return digest in self.blobs and len(self.blobs[digest]) == size
+
+    def open(self, digest: Digest) -> BinaryIO:
+        """Open a blob as a file that has a descriptor."""
+        file = tempfile.TemporaryFile()
+        file.write(self.blobs[digest])
+        file.seek(0)
+        return file
+
+
+def _check(data: bytes, size: int, expected: Expected, limit: int) -> None:
+    if size > limit or (expected.size is not None and size != expected.size):
+        raise UpstreamError(f"expected {limit:,} bytes, got {'more' if size > limit else f'{size:,}'}")
+    if expected.checksum:
+        kind, value = expected.checksum
+        found = hashlib.new(kind, data).hexdigest()
+        if found != value:
+            raise UpstreamError(f"expected {kind} {value}, got {found}")
