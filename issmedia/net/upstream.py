@@ -223,4 +223,6 @@ def _reason(cause: BaseException) -> str:
     inner = cause.__cause__ or cause.__context__ or cause
     if isinstance(inner, exceptions.IncompleteRead):
         return f"{inner.partial:,} bytes came, {inner.expected:,} more were announced"
+    if isinstance(inner, exceptions.ProtocolError):
+        return "the connection was closed"
     return shown(getattr(inner, "strerror", None) or str(inner) or type(inner).__name__)

@@ -9,7 +9,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from issmedia.base.digest import Digest, copy_and_hash
-from issmedia.base.errors import BaseMissingError, ExpiredError, FormatError, NotIntactError, RollbackError
+from issmedia.base.errors import (
+    BaseMissingError,
+    ExpiredError,
+    FormatError,
+    NotIntactError,
+    RollbackError,
+    UntrustedError,
+)
 from issmedia.base.events import Report, Warned
 from issmedia.bundle import layout, payload
 from issmedia.depot.keyring import Keyring
@@ -88,9 +95,14 @@ def _signatures(bundle: UnverifiedBundle, keyring: Keyring, state: SiteState, *,
     at = trust.effective_now(now, state)
     if at != now:
         report(Warned(f"the clock says {now}, but a bundle verified earlier was made at {at}: the clock is behind"))
-    verdict = check_signatures(
-        bundle.manifest, bundle.signatures, keyring.trusted(), namespace=trust.NAMESPACE_BUNDLE, now=at
-    )
+    try:
+        verdict = check_signatures(
+            bundle.manifest, bundle.signatures, keyring.trusted(), namespace=trust.NAMESPACE_BUNDLE, now=at
+        )
+    except FormatError as cause:
+        raise UntrustedError(
+            cause.message, where=layout.SIGNATURES, hint="ask the sender for the medium again"
+        ) from cause
     for reason in verdict.invalid:
         report(Warned(f"a signature does not count: {reason}", where=layout.SIGNATURES))
     threshold = keyring.threshold_at(trust.NAMESPACE_BUNDLE, now=at)

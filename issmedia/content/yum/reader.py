@@ -45,7 +45,7 @@ class Unpacked:
 class Parser:
     """How the child is run: the command, to which the job is added, and what it may use of our time and memory."""
 
-    command: tuple[str, ...] = (sys.executable, "-P", "-s", "-B", "-m", "issmedia.content.yum.child")
+    command: tuple[str, ...] = (sys.executable, "-P", "-s", "-m", "issmedia.content.yum.child")
     timeout_s: float = 900.0
     max_said: int = 1 << 30
     max_unpacked: int = MAX_UNPACKED

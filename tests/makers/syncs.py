@@ -1,0 +1,32 @@
+"""Syncing a source into a sink in memory."""
+
+from pathlib import Path
+
+from issmedia.base.events import Report, ignore
+from issmedia.content.base import Previous, Synced
+from issmedia.content.yum import YUM
+from issmedia.net.upstream import open_upstream
+from tests.makers.sink import MemorySink
+
+
+def sync(
+    source: str | Path,
+    sink: MemorySink | None = None,
+    *,
+    previous: Synced | None = None,
+    report: Report = ignore,
+) -> Synced:
+    """Sync a yum repository without waiting between tries."""
+    before = Previous(previous.tree, bool(previous.incomplete)) if previous else None
+    with open_upstream(str(source), timeout_s=10, backoff_s=0) as upstream:
+        return YUM.sync(upstream, sink or MemorySink(), before, report)
+
+
+def contents(synced: Synced, sink: MemorySink) -> dict[str, bytes]:
+    """Give the tree's paths with their bytes."""
+    return {entry.path: sink.blobs[entry.sha256] for entry in synced.tree.entries}
+
+
+def reasons(synced: Synced) -> dict[str, str]:
+    """Give what was left out: path → reason."""
+    return {one.path: one.reason for one in synced.incomplete}
