@@ -68,6 +68,8 @@ class Root:
 
     def open(self, path: str) -> BeneathFile:
         """Open the regular file at a relative path; `OSError` for a link, another mount, or another kind of file."""
+        if path.startswith("/"):
+            raise OSError(errno.EINVAL, "not a relative path", path)
         parent, _, name = path.rpartition("/")
         with self._guard:
             fd = os.open(_component(name), _FILE, dir_fd=self._directory(parent))
@@ -81,7 +83,10 @@ class Root:
             raise
 
     def walk(self) -> Iterator[tuple[str, os.stat_result]]:
-        """Yield each path that is not a directory, with its `lstat`; sorted in its directory, links not followed."""
+        """Yield each path that is not a directory, with its `lstat`; sorted in its directory, links not followed.
+
+        A directory that we may not read (a stick's `lost+found`) is yielded itself.
+        """
         yield from _walk(self._fd, "")
 
     def _directory(self, path: str) -> int:
@@ -128,7 +133,11 @@ def _walk(fd: int, prefix: str) -> Iterator[tuple[str, os.stat_result]]:
         if not entry.is_dir(follow_symlinks=False):
             yield path, entry.stat(follow_symlinks=False)
             continue
-        below = os.open(entry.name, _DIRECTORY, dir_fd=fd)
+        try:
+            below = os.open(entry.name, _DIRECTORY, dir_fd=fd)
+        except PermissionError:
+            yield path, entry.stat(follow_symlinks=False)
+            continue
         try:
             yield from _walk(below, path + "/")
         finally:

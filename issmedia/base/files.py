@@ -18,6 +18,9 @@ from pathlib import Path
 
 from issmedia.base.errors import BusyError, DepotError, NoSpaceError
 
+StrPath = str | os.PathLike[str]
+"""A path on disk. Where thousands are handled it is a `str`: building `Path`s then costs as much as the files."""
+
 Step = Callable[[str, str], None]
 """Called as `step(kind, name)` before a change; kinds: create write fsync syncfs link rename unlink mkdir commit."""
 
@@ -37,10 +40,10 @@ def observing(step: Step) -> Iterator[None]:
         _observers.remove(step)
 
 
-def announce(kind: str, name: str) -> None:
+def announce(kind: str, path: StrPath) -> None:
     """Tell the observers of a change that is about to be made (also those made by the database)."""
     for step in _observers:
-        step(kind, name)
+        step(kind, os.path.basename(path))  # noqa: PTH119
 
 
 class Staged:
@@ -49,15 +52,15 @@ class Staged:
     `write` appends; `close` sets the final mode. It has no final name until `link` or `rename` gives it one.
     """
 
-    def __init__(self, directory: Path) -> None:
-        self.path = directory / f"{_TEMPORARY}{secrets.token_hex(16)}"
-        announce("create", self.path.name)
+    def __init__(self, directory: StrPath) -> None:
+        self.path = f"{os.fspath(directory)}/{_TEMPORARY}{secrets.token_hex(16)}"
+        announce("create", self.path)
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
         self.fd = os.open(self.path, flags, 0o600)
 
     def write(self, data: bytes) -> None:
         """Append all of `data`."""
-        announce("write", self.path.name)
+        announce("write", self.path)
         view = memoryview(data)
         while view:
             view = view[os.write(self.fd, view) :]
@@ -71,7 +74,7 @@ class Staged:
             with contextlib.suppress(PermissionError):
                 os.fchmod(self.fd, mode)
             if durable:
-                fsync(self.fd, self.path.name)
+                fsync(self.fd, self.path)
         except OSError:
             self.discard()
             raise
@@ -84,11 +87,11 @@ class Staged:
             os.close(self.fd)
             self.fd = -1
         with contextlib.suppress(OSError):
-            self.path.unlink(missing_ok=True)
+            os.unlink(self.path)  # noqa: PTH108
 
 
 @contextlib.contextmanager
-def staged(directory: Path) -> Iterator[Staged]:
+def staged(directory: StrPath) -> Iterator[Staged]:
     """Make a `Staged` file that is discarded when the block raises."""
     file = Staged(directory)
     try:
@@ -112,15 +115,15 @@ def make_directory(path: Path, mode: int = 0o755) -> None:
     if path.is_dir():
         return
     make_directory(path.parent, mode)
-    announce("mkdir", path.name)
+    announce("mkdir", path)
     with contextlib.suppress(FileExistsError):
         path.mkdir()
         path.chmod(mode)
 
 
-def fsync(fd: int, name: str) -> None:
+def fsync(fd: int, path: StrPath) -> None:
     """Flush one file. After an error the file must be discarded: a second fsync would lie."""
-    announce("fsync", name)
+    announce("fsync", path)
     os.fsync(fd)
 
 
@@ -128,14 +131,14 @@ def fsync_directory(path: Path) -> None:
     """Flush a directory, so that names given in it survive a power cut."""
     fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        fsync(fd, path.name)
+        fsync(fd, path)
     finally:
         os.close(fd)
 
 
 def sync_filesystem(path: Path) -> None:
     """Flush the whole file system below `path` in one call: thousands of small files for the price of one."""
-    announce("syncfs", path.name)
+    announce("syncfs", path)
     fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         if _libc.syncfs(fd) != 0:
@@ -145,28 +148,29 @@ def sync_filesystem(path: Path) -> None:
         os.close(fd)
 
 
-def rename(source: Path, target: Path) -> None:
+def rename(source: StrPath, target: StrPath) -> None:
     """Rename within one file system, replacing `target`."""
-    announce("rename", target.name)
+    announce("rename", target)
     os.rename(source, target)
 
 
-def link(source: Path, target: Path) -> None:
+def link(source: StrPath, target: StrPath) -> None:
     """Give a file a second name; `FileExistsError` where `target` is."""
-    announce("link", target.name)
+    announce("link", target)
     os.link(source, target, follow_symlinks=False)
 
 
 def symlink(text: str, path: Path) -> None:
     """Make a symbolic link holding `text`."""
-    announce("link", path.name)
+    announce("link", path)
     os.symlink(text, path)
 
 
-def unlink(path: Path) -> None:
+def unlink(path: StrPath) -> None:
     """Remove a file; one that is gone already is fine."""
-    announce("unlink", path.name)
-    path.unlink(missing_ok=True)
+    announce("unlink", path)
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(path)  # noqa: PTH108
 
 
 def remove_directory(path: Path) -> None:
@@ -176,7 +180,7 @@ def remove_directory(path: Path) -> None:
             remove_directory(Path(entry.path))
         else:
             unlink(Path(entry.path))
-    announce("unlink", path.name)
+    announce("unlink", path)
     if path.is_dir() and not path.is_symlink():
         path.rmdir()
     else:

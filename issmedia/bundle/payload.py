@@ -12,7 +12,7 @@ import zstandard
 from issmedia.base.digest import Digest, copy_and_hash
 from issmedia.base.errors import FormatError, NotIntactError, Problem
 from issmedia.base.events import Advanced, Finished, Report, Started
-from issmedia.base.work import each
+from issmedia.base.work import each_sized
 from issmedia.bundle import layout
 from issmedia.bundle.reader import fault
 from issmedia.model.manifest import OpenedFile, TreeEntry, VerifiedBundle, VerifiedVolume
@@ -75,7 +75,7 @@ def pass_payload(blobs: Sequence[Blob], keep: Keep, *, workers: int, report: Rep
     """
     report(Started(phase, sum(len(blob.places) for blob in blobs), sum((b.size or 0) * len(b.places) for b in blobs)))
     passage = _Passage(keep, report)
-    each(passage.take, blobs, workers=workers)
+    each_sized(passage.take, blobs, lambda blob: blob.size or 0, workers=workers)
     report(Finished(phase))
     return sorted(passage.problems, key=lambda problem: problem.where)
 

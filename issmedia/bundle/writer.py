@@ -7,6 +7,7 @@ goes on.
 """
 
 import contextlib
+import os
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -17,7 +18,7 @@ from issmedia.base.digest import Digest, copy_and_hash
 from issmedia.base.errors import DepotError, IssmediaError, UsageError
 from issmedia.base.events import Advanced, Finished, Note, Report, Started
 from issmedia.base.units import count_text
-from issmedia.base.work import each
+from issmedia.base.work import each_sized
 from issmedia.bundle import layout
 from issmedia.bundle.volume import Plan, PlannedFile, PlannedVolume
 from issmedia.depot.store import Store, damaged
@@ -80,6 +81,7 @@ class _Writer:
         self._incoming = directory / ".tmp-export"
         self._guard = threading.Lock()
         self._made = {""}
+        self._present: set[str] = set()
         self._kept = 0
 
     def write(self, sign: Callable[[bytes], bytes], workers: int) -> None:
@@ -109,7 +111,8 @@ class _Writer:
         """Remove what an earlier plan wrote and this one does not want; the marker says the directory is ours."""
         wanted = {file.path for file in self._volume.files} | layout.APART | {layout.PARTIAL}
         with Root(self._directory) as root:
-            strays = [path for path, _ in root.walk() if path not in wanted]
+            self._present = {path for path, _ in root.walk()}
+        strays = sorted(self._present - wanted)
         for path in strays:
             if path.partition("/")[0] not in layout.SYSTEM:
                 files.unlink(self._directory / path)
@@ -118,7 +121,7 @@ class _Writer:
         missing = {
             file.sha256: -(-file.size // _CLUSTER) * _CLUSTER
             for file in self._volume.files
-            if not (self._directory / file.path).exists()
+            if file.path not in self._present
         }
         files.require_space(self._directory, sum(missing.values()) + len(self._plan.manifest_bytes))
 
@@ -128,7 +131,7 @@ class _Writer:
         groups: dict[Digest, list[PlannedFile]] = {}
         for file in self._volume.files:
             groups.setdefault(file.sha256, []).append(file)
-        each(self._write_group, groups.values(), workers=workers)
+        each_sized(self._write_group, groups.values(), lambda group: group[0].size, workers=workers)
         if self._kept:
             self._report(Note(f"kept {count_text(self._kept, 'file')} of an earlier run, after re-hashing"))
         self._report(Finished("writing"))
@@ -144,14 +147,14 @@ class _Writer:
 
     def _write_one(self, file: PlannedFile) -> None:
         target = self._target(file)
-        if target.exists() and self._keeps(file):
+        if file.path in self._present and self._keeps(file):
             with self._guard:
                 self._kept += 1
         else:
             self._copy(file, target)
         self._report(Advanced(1, file.size))
 
-    def _copy(self, file: PlannedFile, target: Path) -> None:
+    def _copy(self, file: PlannedFile, target: str) -> None:
         with files.staged(self._incoming) as out:
             if file.content is not None:
                 out.write(file.content)
@@ -173,23 +176,21 @@ class _Writer:
         return digest == file.sha256
 
     def _is_same(self, first: PlannedFile, other: PlannedFile) -> bool:
-        target = self._target(other)
-        return target.exists() and target.samefile(self._directory / first.path)
+        return other.path in self._present and os.path.samefile(self._target(other), self._target(first))  # noqa: PTH121
 
     def _link(self, first: PlannedFile, other: PlannedFile) -> bool:
-        target = self._target(other)
         with contextlib.suppress(OSError):
-            if not target.exists():
-                files.link(self._directory / first.path, target)
+            if other.path not in self._present:
+                files.link(self._target(first), self._target(other))
                 return True
         return False
 
-    def _target(self, file: PlannedFile) -> Path:
+    def _target(self, file: PlannedFile) -> str:
         parent = file.path.rpartition("/")[0]
         if parent not in self._made:
             files.make_directory(self._directory / parent)
             self._made.add(parent)
-        return self._directory / file.path
+        return f"{self._directory}/{file.path}"
 
     def _put(self, name: str, data: bytes) -> None:
         with files.staged(self._incoming) as out:

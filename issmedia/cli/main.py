@@ -65,7 +65,14 @@ class _LazyGroup(click.Group):
     metavar="DIR",
     help="The depot; else $ISSMEDIA_DEPOT, else /var/lib/issmedia for root, else the user's data directory.",
 )
-@click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=lambda c, _p, v: _version(c, v))
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=lambda c, _p, v: _version(c, v),
+    help="Show the versions of issmedia and of what it stands on.",
+)
 @click.pass_context
 def cli(context: click.Context, depot: Path | None) -> None:
     """Carry yum repositories across an air gap in signed bundles."""

@@ -101,7 +101,7 @@ class Publications:
     def withdraw(self, digest: Digest) -> int:
         """Remove every published name of a damaged blob, so that clients get an error rather than bad bytes."""
         source = self._store.path(digest)
-        inode = source.stat().st_ino if source.exists() else -1
+        inode = os.lstat(source).st_ino
         found = [
             Path(folder) / name
             for folder, _, names in os.walk(self.root / "trees")

@@ -34,22 +34,23 @@ class Store:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self._root = str(root)
 
-    def path(self, digest: Digest) -> Path:
+    def path(self, digest: Digest) -> str:
         """Say where a blob lies, or would lie."""
-        return self.root / digest[:2] / digest
+        return f"{self._root}/{digest[:2]}/{digest}"
 
     def has(self, digest: Digest, size: int) -> bool:
         """Say whether the blob is here with this size in bytes; its content is not read."""
         try:
-            return os.stat(self.path(digest), follow_symlinks=False).st_size == size
+            return os.lstat(self.path(digest)).st_size == size
         except FileNotFoundError:
             return False
 
     def open(self, digest: Digest) -> BinaryIO:
         """Open a blob for reading, or raise `DamagedBlobError` when it is gone."""
         try:
-            return self.path(digest).open("rb", buffering=0)
+            return open(self.path(digest), "rb", buffering=0)  # noqa: PTH123
         except FileNotFoundError as cause:
             raise DamagedBlobError(
                 "the blob is not in the store", where=digest, hint="issmedia audit lists what is damaged"
@@ -97,7 +98,7 @@ class Writing:
         self._store = store
         self._incoming = store.root / "incoming"
         self._guard = threading.Lock()
-        self._pending: list[tuple[Path, Digest, int]] = []
+        self._pending: list[tuple[str, Digest, int]] = []
         self._pending_bytes = 0
         self._shards: set[str] = set()
         self._may_clone = True
@@ -153,7 +154,7 @@ class Writing:
         except OSError as cause:
             for path, _, _ in pending:
                 with contextlib.suppress(OSError):
-                    path.unlink(missing_ok=True)
+                    files.unlink(path)
             raise files.system_error(cause, str(self._store.root)) from cause
 
     def close(self) -> None:
@@ -179,7 +180,7 @@ class Writing:
             self._may_clone = files.reflink(source, target)
         return self._may_clone
 
-    def _admit(self, path: Path, digest: Digest, size: int) -> None:
+    def _admit(self, path: str, digest: Digest, size: int) -> None:
         with self._guard:
             self._pending.append((path, digest, size))
             self._pending_bytes += size
@@ -187,10 +188,10 @@ class Writing:
         if full:
             self.flush()
 
-    def _name(self, path: Path, digest: Digest, size: int) -> None:
+    def _name(self, path: str, digest: Digest, size: int) -> None:
         target = self._store.path(digest)
         if digest[:2] not in self._shards:
-            files.make_directory(target.parent)
+            files.make_directory(self._store.root / digest[:2])
             self._shards.add(digest[:2])
         try:
             files.link(path, target)

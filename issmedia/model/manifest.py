@@ -15,7 +15,7 @@ from issmedia.base.digest import Digest, digest_of
 from issmedia.base.errors import FormatError
 from issmedia.model import strictjson
 from issmedia.model.documents import LeftOut
-from issmedia.model.names import is_label
+from issmedia.model.names import is_label, shown
 from issmedia.model.tree import DigestField, SizeField, Tree
 
 FORMAT = "issmedia-bundle"
@@ -288,8 +288,11 @@ def _check_references(manifest: Manifest) -> None:
     if numbers != list(range(1, len(numbers) + 1)):
         raise FormatError("volumes are not numbered 1, 2, 3, …", where="manifest.json: volumes")
     known = {product.label for product in manifest.products}
+    for label in (*known, *([manifest.destination] if manifest.destination else [])):
+        if not is_label(label):
+            raise FormatError("is not a label", where=f"manifest.json: {shown(label)}")
     for repo in manifest.repositories:
         if repo.tree not in trees:
             raise FormatError(f"no tree {repo.tree}", where=f"manifest.json: repositories: {repo.path}")
-        if repo.product not in known or not (is_label(repo.label) and is_label(repo.product)):
+        if repo.product not in known or not is_label(repo.label):
             raise FormatError("no such product", where=f"manifest.json: repositories: {repo.path}")

@@ -76,17 +76,10 @@ def collisions(paths: Iterable[str]) -> Iterator[Problem]:
 
     Directories count too: `A/x` and `a/y` collide, since a medium that folds case makes them one.
     """
-    spelling: dict[str, str] = {}
-    files: set[str] = set()
-    for path in paths:
-        if path in files:
-            yield Problem(shown(path), "is named twice")
-            continue
-        files.add(path)
-        yield from _clashes(path, spelling)
-    for path in files:
-        if any(parent in files for parent in _parents(path)):
-            yield Problem(shown(path), "lies below a path that is a file")
+    listed = list(paths)
+    folders = _folders(listed)
+    if len({folded(name) for name in (*listed, *folders)}) < len(listed) + len(folders):
+        yield from _described(listed)
 
 
 def shown(text: str) -> str:
@@ -122,6 +115,31 @@ def _component_fault(component: str) -> str | None:
     if unicodedata.normalize("NFC", component) != component:
         return "is not in Unicode normal form C"
     return None
+
+
+def _folders(paths: Iterable[str]) -> set[str]:
+    folders: set[str] = set()
+    for path in paths:
+        end = path.rfind("/")
+        while end > 0 and path[:end] not in folders:
+            folders.add(path[:end])
+            end = path.rfind("/", 0, end)
+    return folders
+
+
+def _described(paths: list[str]) -> Iterator[Problem]:
+    """Say which paths collide, now that some do."""
+    spelling: dict[str, str] = {}
+    files: set[str] = set()
+    for path in paths:
+        if path in files:
+            yield Problem(shown(path), "is named twice")
+            continue
+        files.add(path)
+        yield from _clashes(path, spelling)
+    for path in paths:
+        if any(parent in files for parent in _parents(path)):
+            yield Problem(shown(path), "lies below a path that is a file")
 
 
 def _parents(path: str) -> Iterator[str]:

@@ -1,6 +1,7 @@
 """JSON Schemas of the documents that travel, generated from their types; `schemas/` holds them for readers."""
 
 import json
+from inspect import cleandoc
 
 import msgspec
 
@@ -16,4 +17,6 @@ DOCUMENTS: dict[str, type[msgspec.Struct]] = {
 def schema(name: str) -> bytes:
     """Write one schema: JSON Schema 2020-12, keys sorted, two-space indent."""
     described = {"$schema": "https://json-schema.org/draft/2020-12/schema", **msgspec.json.schema(DOCUMENTS[name])}
+    for definition in described["$defs"].values():
+        definition["description"] = cleandoc(definition["description"])  # Python 3.13 strips docstrings, older do not
     return json.dumps(described, sort_keys=True, indent=2, ensure_ascii=False).encode() + b"\n"

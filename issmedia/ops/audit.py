@@ -11,7 +11,7 @@ from issmedia.base import files
 from issmedia.base.digest import Digest, copy_and_hash
 from issmedia.base.errors import DepotError, IssmediaError, Problem
 from issmedia.base.events import Advanced, Finished, Report, Started
-from issmedia.base.work import each
+from issmedia.base.work import each_sized
 from issmedia.depot.depot import OwnedDepot
 from issmedia.depot.publish import Publications
 from issmedia.model.tree import blobs_of
@@ -56,7 +56,7 @@ def _rehash(depot: OwnedDepot, *, workers: int, report: Report) -> tuple[int, in
                 bad.append(digest)
         report(Advanced(1, size))
 
-    each(look, blobs, workers=workers)
+    each_sized(look, blobs, lambda blob: blob[1], workers=workers)
     report(Finished("auditing"))
     return len(blobs), sum(size for _, size in blobs), sorted(bad)
 

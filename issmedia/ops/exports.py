@@ -1,5 +1,6 @@
 """export: snapshots → a signed bundle. The plan is the manifest; writing only executes it."""
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -116,7 +117,7 @@ def _target(db: Session, store: Store, repository: Repository) -> RepositoryTarg
 
 
 def _key(store: Store, digest: Digest) -> Stored:
-    return Stored(digest, store.path(digest).stat().st_size)
+    return Stored(digest, os.lstat(store.path(digest)).st_size)
 
 
 def _require_outside(directory: Path, depot: Path) -> None:

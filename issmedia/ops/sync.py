@@ -1,10 +1,11 @@
 """sync: upstream → snapshot. The content type reads upstream, the store keeps the bytes, the catalog the names."""
 
+import contextlib
 from dataclasses import dataclass
 from typing import BinaryIO
 
 from issmedia.base.digest import Digest
-from issmedia.base.errors import UpstreamError
+from issmedia.base.errors import DamagedBlobError, UpstreamError
 from issmedia.base.events import Report, Warned
 from issmedia.content.base import ContentType, Expected, Previous, Stream, Synced, Upstream
 from issmedia.depot.depot import OwnedDepot
@@ -73,8 +74,9 @@ class StoreSink:
 
     def open(self, digest: Digest) -> BinaryIO:
         """Open a blob, making it visible first where it is on its way in."""
-        if not self._store.path(digest).exists():
-            self._writing.flush()
+        with contextlib.suppress(DamagedBlobError):
+            return self._store.open(digest)
+        self._writing.flush()
         return self._store.open(digest)
 
 

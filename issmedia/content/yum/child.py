@@ -52,10 +52,10 @@ def main() -> None:
 def parse(fd: int, say: Say, job: Job) -> None:
     """Unpack and parse the document on a descriptor, saying what it lists; limits this process for good."""
     memory = os.memfd_create("repodata", os.MFD_CLOEXEC)
-    _limit(job)
+    limit_resources(job)
     with open(memory, "wb", closefd=False) as out:
         count = unpack(lambda size: os.read(fd, size), out.write, job)
-    _forbid_writing()
+    forbid_writing()
     path = f"/proc/self/fd/{memory}"
     if job.kind == "repomd":
         _records(path, say)
@@ -82,7 +82,7 @@ def _speaker(out: BinaryIO) -> Say:
     return say
 
 
-def _limit(job: Job) -> None:
+def limit_resources(job: Job) -> None:
     """Bound memory, time and descriptors. A memfd counts as a file, so its cap is the cap of files."""
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     for what, value in (
@@ -98,7 +98,8 @@ def _limit(job: Job) -> None:
         resource.setrlimit(what, (least, least))
 
 
-def _forbid_writing() -> None:
+def forbid_writing() -> None:
+    """Forbid this process to write to any file for good; pipes are none."""
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
 
 

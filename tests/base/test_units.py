@@ -1,0 +1,42 @@
+"""Sizes, counts and durations for people."""
+
+import pytest
+
+from issmedia.base.units import bytes_text, count_text, seconds_text
+
+
+@pytest.mark.parametrize(
+    ("size", "text"),
+    [
+        (0, "0 B"),
+        (999, "999 B"),
+        (1000, "1.0 kB"),
+        (1549, "1.5 kB"),
+        (999_949, "999.9 kB"),
+        (999_950, "1.0 MB"),
+        (4_700_000_000, "4.7 GB"),
+        (10**18, "1000.0 PB"),
+    ],
+)
+def test_sizes_are_decimal(size: int, text: str) -> None:
+    assert text == bytes_text(size)
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [(0, "0 repositories"), (1, "1 repository"), (20_000, "20,000 repositories")],
+)
+def test_counts_agree_with_their_noun(number: int, text: str) -> None:
+    assert text == count_text(number, "repository", "repositories")
+
+
+def test_a_plural_is_made_with_s_where_none_is_given() -> None:
+    assert count_text(2, "file") == "2 files"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0.44, "0.4 s"), (59.9, "59.9 s"), (60, "1 min 00 s"), (200, "3 min 20 s"), (7500, "2 h 05 min")],
+)
+def test_durations_have_two_parts_at_most(seconds: float, text: str) -> None:
+    assert text == seconds_text(seconds)

@@ -1,0 +1,52 @@
+"""One function over many items on a few threads."""
+
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from issmedia.base.work import each
+
+
+@pytest.mark.parametrize("workers", [1, 4])
+def test_every_item_is_taken_once(workers: int) -> None:
+    taken: list[int] = []
+
+    each(taken.append, range(1000), workers=workers)
+
+    assert sorted(taken) == list(range(1000))
+
+
+def test_the_first_exception_is_raised_and_no_more_items_are_drawn() -> None:
+    drawn: list[int] = []
+
+    def items() -> Iterator[int]:
+        for number in range(1000):
+            drawn.append(number)
+            yield number
+
+    def fail(number: int) -> None:
+        if number == 3:
+            raise ValueError("three")
+
+    with pytest.raises(ValueError, match="three"):
+        each(fail, items(), workers=1)
+
+    assert drawn == [0, 1, 2, 3]
+
+
+def test_an_exception_of_the_items_themselves_is_raised() -> None:
+    def items() -> Iterator[int]:
+        yield 1
+        raise OSError("no more")
+
+    with pytest.raises(OSError, match="no more"):
+        each(lambda number: None, items(), workers=2)
+
+
+def test_items_are_worked_on_at_once() -> None:
+    both = threading.Barrier(2, timeout=30)
+
+    each(lambda number: both.wait(), range(2), workers=2)
+
+    assert not both.broken
