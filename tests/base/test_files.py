@@ -22,9 +22,9 @@ def umask(request: pytest.FixtureRequest) -> Iterator[int]:
     os.umask(before)
 
 
-def mode_of(path: Path) -> int:
+def mode_of(path: files.StrPath) -> int:
     """Read the permission bits."""
-    return stat.S_IMODE(path.stat().st_mode)
+    return stat.S_IMODE(os.lstat(path).st_mode)
 
 
 def steps_of(action: object, *arguments: object) -> list[tuple[str, str]]:

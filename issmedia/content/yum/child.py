@@ -14,6 +14,7 @@ import signal
 import sys
 from collections.abc import Callable
 from typing import BinaryIO
+from xml.parsers import expat
 
 import createrepo_c
 import msgspec
@@ -29,8 +30,8 @@ MARK = b"refused: "
 _TEXT = 500
 """Characters kept of a summary or title."""
 
-_MEMORY = 2 << 30
 _SECONDS = 600
+_PLACE = re.compile(r" ?'/proc/self/fd/[0-9]+'")
 _CVE = re.compile(r"CVE-[0-9]{4}-[0-9]{4,19}\Z")
 
 Say = Callable[[msgspec.Struct], None]
@@ -44,8 +45,9 @@ def main() -> None:
     try:
         with open(1, "wb", closefd=False) as out:
             parse(0, _speaker(out), job)
-    except (FormatError, createrepo_c.CreaterepoCError) as refusal:
-        os.write(refusals, MARK + str(refusal).encode("utf-8", "backslashreplace")[:2000])
+    except (FormatError, createrepo_c.CreaterepoCError, expat.ExpatError) as refusal:
+        text = _PLACE.sub("", " ".join(str(refusal).split()))
+        os.write(refusals, MARK + text.encode("utf-8", "backslashreplace")[:2000])
         sys.exit(REFUSED)
 
 
@@ -86,7 +88,7 @@ def limit_resources(job: Job) -> None:
     """Bound memory, time and descriptors. A memfd counts as a file, so its cap is the cap of files."""
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     for what, value in (
-        (resource.RLIMIT_AS, _MEMORY),
+        (resource.RLIMIT_AS, job.memory),
         (resource.RLIMIT_CPU, _SECONDS),
         (resource.RLIMIT_FSIZE, job.limit),
         (resource.RLIMIT_NOFILE, 16),
@@ -104,7 +106,11 @@ def forbid_writing() -> None:
 
 
 def _records(path: str, say: Say) -> None:
-    for record in createrepo_c.Repomd(path).records:
+    """Say the records; createrepo_c keeps only the last of a type, and clients differ, so each type may stand once."""
+    records = createrepo_c.Repomd(path).records
+    if (count := _data_elements(path)) != len(records):
+        raise FormatError(f"it has {count:,} records, and only {len(records):,} with a type of their own")
+    for record in records:
         say(
             Record(
                 kind=record.type,
@@ -118,6 +124,20 @@ def _records(path: str, say: Say) -> None:
                 open_checksum=record.checksum_open,
             )
         )
+
+
+def _data_elements(path: str) -> int:
+    count = 0
+
+    def element(name: str, attributes: dict[str, str]) -> None:  # noqa: ARG001
+        nonlocal count
+        count += name == "data" or name.endswith(":data")
+
+    parser = expat.ParserCreate()
+    parser.StartElementHandler = element
+    with open(path, "rb") as file:
+        parser.ParseFile(file)
+    return count
 
 
 def _packages(path: str, say: Say, count: int | None) -> None:

@@ -13,12 +13,16 @@ Size = Annotated[int, msgspec.Meta(ge=0, le=2**53 - 1)]
 
 
 class Job(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What the child shall parse: at most `limit` bytes once unpacked, of which size and checksum may be known."""
+    """What the child shall parse: at most `limit` bytes once unpacked, of which size and checksum may be known.
+
+    `memory` caps its address space in bytes, beside the unpacked document.
+    """
 
     kind: Kind
     limit: int
     size: int | None = None
     checksum: tuple[str, str] | None = None
+    memory: int = 2 << 30
 
 
 class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -17,7 +17,7 @@ import msgspec
 
 import issmedia
 from issmedia.base.errors import FormatError
-from issmedia.content.yum.parsed import Job, Listed, Record
+from issmedia.content.yum.parsed import Job, Kind, Listed, Record
 from issmedia.model.names import shown
 from issmedia.model.package import Advisory
 
@@ -49,20 +49,22 @@ class Parser:
     timeout_s: float = 900.0
     max_said: int = 1 << 30
     max_unpacked: int = MAX_UNPACKED
+    memory: int = 2 << 30
 
     def records(self, file: BinaryIO, *, where: str) -> list[Record]:
         """Parse repomd.xml. `file` has a descriptor, at its start; `where` names it in errors."""
-        return self._parse(file, Job("repomd", MAX_REPOMD), Record, where)
+        return self._parse(file, Job("repomd", MAX_REPOMD, memory=self.memory), Record, where)
 
     def packages(self, file: BinaryIO, unpacked: Unpacked, *, where: str) -> list[Listed]:
         """Parse primary.xml, packed or not; in upstream's order."""
-        return self._parse(file, Job("primary", self.max_unpacked, unpacked.size, unpacked.checksum), Listed, where)
+        return self._parse(file, self._job("primary", unpacked), Listed, where)
 
     def advisories(self, file: BinaryIO, unpacked: Unpacked, *, where: str) -> list[Advisory]:
         """Parse updateinfo.xml, packed or not; in upstream's order."""
-        return self._parse(
-            file, Job("updateinfo", self.max_unpacked, unpacked.size, unpacked.checksum), Advisory, where
-        )
+        return self._parse(file, self._job("updateinfo", unpacked), Advisory, where)
+
+    def _job(self, kind: Kind, unpacked: Unpacked) -> Job:
+        return Job(kind, self.max_unpacked, unpacked.size, unpacked.checksum, self.memory)
 
     def _parse(self, file: BinaryIO, job: Job, kind: type[T], where: str) -> list[T]:
         if job.size is not None and job.size > job.limit:

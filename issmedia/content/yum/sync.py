@@ -101,6 +101,14 @@ class _Sync:
                 self.want_kickstart_tree(path, data)
         if self.listing is not None:
             want_listing(self.listing, self.wanted)
+            self.leave_out_absent(self.listing)
+
+    def leave_out_absent(self, listing: dict[str, int]) -> None:
+        """Leave out what is named and does not lie there, even where the store holds a blob like it."""
+        for path in [path for path in self.wanted.files if path not in listing and path not in self.entries]:
+            if path != REPOMD:
+                del self.wanted.files[path]
+                self.wanted.leave_out(path, "is not there")
 
     def want_kickstart_tree(self, path: str, data: bytes) -> None:
         """Keep a treeinfo and want what it names; one that cannot be read is left out."""

@@ -1,0 +1,65 @@
+"""Documents for tests: a manifest whose parts fit together, and the targets that a plan starts from."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from issmedia.base.digest import Digest, digest_of
+from issmedia.bundle.volume import Header, Plan, plan_bundle
+from issmedia.model.documents import LeftOut
+from issmedia.model.manifest import Manifest, ProductEntry, RepositoryTarget, SiteName, Stored, Tool
+from issmedia.model.tree import Entry, tree_of
+
+NOW = "2026-06-01T12:00:00Z"
+SITE = SiteName("0123456789abcdef" * 2, "hq")
+
+
+def header(
+    *, destination: str | None = None, sequence: int = 1, created: str = NOW, expires: str | None = None
+) -> Header:
+    """Make what a manifest says besides its content."""
+    previous = None if sequence == 1 else Digest("9" * 64)
+    return Header(SITE, destination, sequence, previous, created, expires, "", Tool("issmedia", "0"))
+
+
+def target(
+    path: str = "p/zoo",
+    files: Mapping[str, bytes] | None = None,
+    *,
+    keys: tuple[bytes, ...] = (),
+    incomplete: tuple[LeftOut, ...] = (),
+    signed_metadata: bool = False,
+) -> RepositoryTarget:
+    """Make a repository of these files: path → bytes."""
+    product, label = path.split("/")
+    content = {"a.rpm": b"a", "d/b.rpm": b"bb"} if files is None else files
+    return RepositoryTarget(
+        product=ProductEntry(product, product),
+        label=label,
+        name=path,
+        upstream="https://mirror.example.com/zoo",
+        taken=NOW,
+        signed_metadata=signed_metadata,
+        keys=tuple(Stored(digest_of(key), len(key)) for key in keys),
+        tree=tree_of(Entry(name, digest_of(data), len(data)) for name, data in content.items()),
+        packages=len(content),
+        incomplete=incomplete,
+    )
+
+
+def sample_plan() -> Plan:
+    """Plan a bundle of two small repositories."""
+    return plan_bundle(header(), (target("p/zoo"), target("q/farm", {"c.rpm": b"ccc"})))
+
+
+def sample_manifest() -> Manifest:
+    """Make a manifest whose parts fit together."""
+    return sample_plan().manifest
+
+
+def plain_manifest() -> dict[str, Any]:
+    """Make the same as plain JSON, for tests to change."""
+    found = msgspec.to_builtins(sample_manifest())
+    assert isinstance(found, dict)
+    return found

@@ -1,0 +1,117 @@
+"""The rules of trust: each raises, none returns False."""
+
+from dataclasses import replace
+
+import msgspec
+import pytest
+
+from issmedia.base.digest import Digest
+from issmedia.base.errors import DestinationError, EquivocationError, ExpiredError, RollbackError, UntrustedError
+from issmedia.model import trust
+from issmedia.model.manifest import Manifest
+from issmedia.model.trust import ChainMark, SiteState
+from tests.makers.documents import NOW, SITE, sample_manifest
+
+OLD, NEW, OTHER = (Digest(letter * 64) for letter in "abc")
+BEFORE, AFTER = "2026-05-01T00:00:00Z", "2026-07-01T00:00:00Z"
+EMPTY = SiteState(name="lab", imported={}, marks={}, floor="")
+
+
+def manifest(
+    *, sequence: int = 1, destination: str | None = None, expires: str | None = None, site: str = SITE.id
+) -> Manifest:
+    """Make a manifest of this chain."""
+    base = sample_manifest()
+    return msgspec.structs.replace(
+        base,
+        sequence=sequence,
+        destination=destination,
+        expires=expires,
+        site=msgspec.structs.replace(base.site, id=site),
+    )
+
+
+def state(sequence: int, bundle: Digest = OLD, *, destination: str = "") -> SiteState:
+    """Be a site that imported one bundle of this chain."""
+    chain = (SITE.id, destination)
+    return replace(EMPTY, imported={(*chain, sequence): bundle}, marks={chain: ChainMark(sequence, bundle, NOW)})
+
+
+@pytest.mark.parametrize(("signers", "threshold"), [(1, 1), (2, 1), (2, 2), (3, 2)])
+def test_enough_distinct_keys_pass(signers: int, threshold: int) -> None:
+    trust.require_threshold({f"key{number}": "hq" for number in range(signers)}, threshold, untrusted=())
+
+
+@pytest.mark.parametrize(("signers", "threshold"), [(0, 1), (1, 2), (5, 6), (1, 0), (0, 0), (1, -1)])
+def test_too_few_keys_or_a_threshold_below_one_are_refused(signers: int, threshold: int) -> None:
+    with pytest.raises(UntrustedError):
+        trust.require_threshold({f"key{number}": "hq" for number in range(signers)}, threshold, untrusted=())
+
+
+def test_a_refusal_counts_and_names_the_keys_that_are_not_trusted() -> None:
+    with pytest.raises(UntrustedError, match="expected 2 valid.*found 1; found SHA256:x, not trusted here") as caught:
+        trust.require_threshold({"key": "hq"}, 2, untrusted=("SHA256:x",))
+
+    assert caught.value.where == "manifest.json.sig"
+
+
+@pytest.mark.parametrize(("now", "floor", "effective"), [(NOW, "", NOW), (NOW, BEFORE, NOW), (NOW, AFTER, AFTER)])
+def test_the_clock_is_never_behind_what_was_verified(now: str, floor: str, effective: str) -> None:
+    assert effective == trust.effective_now(now, replace(EMPTY, floor=floor))
+
+
+@pytest.mark.parametrize("expires", [None, AFTER])
+def test_a_bundle_that_is_not_expired_passes(expires: str | None) -> None:
+    trust.require_fresh(manifest(expires=expires), NOW)
+
+
+@pytest.mark.parametrize("expires", [NOW, BEFORE])
+def test_an_expired_bundle_is_refused_from_the_very_moment(expires: str) -> None:
+    with pytest.raises(ExpiredError, match=expires):
+        trust.require_fresh(manifest(expires=expires), NOW)
+
+
+@pytest.mark.parametrize("sequence", [1, 5])
+def test_the_first_bundle_of_a_chain_may_have_any_sequence(sequence: int) -> None:
+    trust.require_progress(NEW, manifest(sequence=sequence), EMPTY)
+
+
+@pytest.mark.parametrize("sequence", [8, 100])
+def test_a_newer_bundle_passes(sequence: int) -> None:
+    trust.require_progress(NEW, manifest(sequence=sequence), state(7))
+
+
+def test_the_same_bundle_again_passes() -> None:
+    trust.require_progress(OLD, manifest(sequence=7), state(7))
+
+
+def test_an_older_bundle_is_refused_with_both_numbers() -> None:
+    with pytest.raises(RollbackError, match="sequence 6, already imported is 7"):
+        trust.require_progress(NEW, manifest(sequence=6), state(7))
+
+
+def test_one_sequence_with_two_contents_is_an_alarm_naming_both() -> None:
+    with pytest.raises(EquivocationError, match=f"ALARM.*{OLD}.*{NEW}"):
+        trust.require_progress(NEW, manifest(sequence=7), state(7))
+
+
+def test_an_old_bundle_that_was_imported_before_passes_as_the_same_again() -> None:
+    site = replace(state(7), imported={(SITE.id, "", 7): OLD, (SITE.id, "", 6): OTHER})
+
+    trust.require_progress(OTHER, manifest(sequence=6), site)
+
+
+def test_chains_of_other_sites_and_destinations_do_not_count() -> None:
+    trust.require_progress(NEW, manifest(sequence=1, site="f" * 32), state(7))
+    trust.require_progress(NEW, manifest(sequence=1, destination="lab"), state(7))
+    trust.require_progress(NEW, manifest(sequence=1), state(7, destination="lab"))
+
+
+@pytest.mark.parametrize("destination", [None, "lab", "LAB"])
+def test_a_bundle_for_this_site_or_any_passes(destination: str | None) -> None:
+    trust.require_destination(manifest(destination=destination), EMPTY)
+
+
+def test_a_bundle_for_another_site_is_refused_naming_both() -> None:
+    with pytest.raises(DestinationError, match="meant for site 'field', this is 'lab'"):
+        trust.require_destination(manifest(destination="field"), EMPTY)
