@@ -117,7 +117,7 @@ def make_directory(path: Path, mode: int = 0o755) -> None:
     make_directory(path.parent, mode)
     announce("mkdir", path)
     with contextlib.suppress(FileExistsError):
-        path.mkdir()
+        path.mkdir(mode)
         path.chmod(mode)
 
 

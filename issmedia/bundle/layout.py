@@ -9,6 +9,7 @@ from issmedia.model import names
 
 MANIFEST = "manifest.json"
 PARTIAL = "manifest.json.partial"
+INCOMING = ".tmp-export"
 SIGNATURES = "manifest.json.sig"
 SUMS = "SHA256SUMS"
 README = "README.txt"
@@ -17,6 +18,9 @@ SMALL = 16 << 20
 
 APART = frozenset({MANIFEST, SIGNATURES, SUMS})
 """Files that `SHA256SUMS` does not list: the manifest lists its digest, and the signatures sign the manifest."""
+
+FOLDERS = frozenset({"repos", "trees", "blobs", "schemas"})
+"""The directories at a volume's root: whatever lies in them is ours."""
 
 SYSTEM = frozenset({"lost+found", "System Volume Information"})
 """What file systems put on media themselves; no volume of ours, and no reason to refuse a medium."""

@@ -1,8 +1,8 @@
 """Plan + store → volume. Every byte is hashed as it is written; nothing half-made looks whole.
 
 The order of writing: `manifest.json.partial` marks the directory as an unfinished export of ours; then the files,
-each under a temporary name until it is whole; then `SHA256SUMS`, the signatures, a flush of the file system; last, one
-rename makes `manifest.json.partial` the manifest. Killed anywhere, the same command re-hashes what is there and
+each under a temporary name until it is whole; then `SHA256SUMS`, the signatures, a flush of the file system; last, when
+the catalog knows of the bundle, `finish_volume` makes `manifest.json.partial` the manifest by one rename. Killed anywhere, the same command re-hashes what is there and
 goes on.
 """
 
@@ -22,23 +22,25 @@ from issmedia.base.work import each_sized
 from issmedia.bundle import layout
 from issmedia.bundle.volume import Plan, PlannedFile, PlannedVolume
 from issmedia.depot.store import Store, damaged
-from issmedia.model.manifest import MAX_MANIFEST, Manifest, parse_manifest
+from issmedia.model.manifest import MAX_MANIFEST, Manifest, SiteName, parse_manifest
+from issmedia.model.names import shown
 
 _CLUSTER = 4096
 
 
-def unfinished(directory: Path) -> Manifest | None:
-    """Read the manifest that an earlier run left in `directory`, finished or not; None where there is none of ours.
+def unfinished(directory: Path, site: SiteName) -> Manifest | None:
+    """Read the manifest that an earlier run of this site left in `directory`, finished or not; None in an empty one.
 
     Raises `UsageError` where the directory holds anything else.
     """
-    present = {entry.name for entry in directory.iterdir()} - layout.SYSTEM if directory.is_dir() else set()
-    if not present or all(name.startswith(".tmp-") for name in present):
+    found = {entry.name for entry in directory.iterdir()} if directory.is_dir() else set()
+    present = found - layout.SYSTEM - {layout.INCOMING}
+    if not present:
         return None
     for name in (layout.PARTIAL, layout.MANIFEST):
         if name in present:
             with Root(directory) as root, root.open(name) as file:
-                return parse_manifest(_whole(file.read, MAX_MANIFEST))
+                return _require_of(site, parse_manifest(_whole(file.read, MAX_MANIFEST)), directory)
     raise UsageError(
         f"the directory holds {sorted(present)[0]!r}, nothing that an export of ours began",
         where=str(directory),
@@ -56,15 +58,41 @@ def write_volume(
     workers: int,
     report: Report,
 ) -> None:
-    """Execute the plan for one volume; `sign` gives the armored signatures of the manifest's bytes.
+    """Execute the plan for one volume, but for its last rename; `sign` gives the manifest's armored signatures.
 
     `DamagedBlobError` names a blob that rotted in the store; what was written stays for the next run.
     """
+    try:
+        if unfinished(directory, plan.manifest.site):
+            report(Note("going on with an unfinished export"))
+        _require_unfinished(plan, directory)
+        _Writer(plan, volume, store, directory, report).write(sign, workers)
+    except OSError as cause:
+        raise files.system_error(cause, str(directory)) from cause
+
+
+def _require_of(site: SiteName, manifest: Manifest, directory: Path) -> Manifest:
+    if manifest.site != site:
+        raise UsageError(
+            f"holds a bundle of another site: {shown(manifest.chain)}",
+            where=str(directory),
+            hint="export into an empty or new directory",
+        )
+    return manifest
+
+
+def _require_unfinished(plan: Plan, directory: Path) -> None:
     finished = directory / layout.MANIFEST
     if finished.exists() and finished.read_bytes() != plan.manifest_bytes:
         raise UsageError("holds a finished bundle", where=str(directory), hint="export into an empty directory")
+
+
+def finish_volume(directory: Path) -> None:
+    """Give the manifest its name: from this moment the volume is whole."""
     try:
-        _Writer(plan, volume, store, directory, report).write(sign, workers)
+        if (directory / layout.PARTIAL).exists():
+            files.rename(directory / layout.PARTIAL, directory / layout.MANIFEST)
+        files.fsync_directory(directory)
     except OSError as cause:
         raise files.system_error(cause, str(directory)) from cause
 
@@ -78,14 +106,14 @@ class _Writer:
         self._store = store
         self._directory = directory
         self._report = report
-        self._incoming = directory / ".tmp-export"
+        self._incoming = directory / layout.INCOMING
         self._guard = threading.Lock()
         self._made = {""}
         self._present: set[str] = set()
         self._kept = 0
 
     def write(self, sign: Callable[[bytes], bytes], workers: int) -> None:
-        """Write everything, the manifest last."""
+        """Write everything; the manifest keeps its partial name."""
         self._prepare()
         signatures = sign(self._plan.manifest_bytes)
         self._write_files(workers)
@@ -93,37 +121,46 @@ class _Writer:
         self._put(layout.SIGNATURES, signatures)
         files.remove_directory(self._incoming)
         files.sync_filesystem(self._directory)
-        if (self._directory / layout.PARTIAL).exists():
-            files.rename(self._directory / layout.PARTIAL, self._directory / layout.MANIFEST)
-        files.fsync_directory(self._directory)
 
     def _prepare(self) -> None:
         files.make_directory(self._directory)
         if self._incoming.exists():
             files.remove_directory(self._incoming)
         self._drop_strays()
-        self._require_space()
         files.make_directory(self._incoming, 0o700)
+        self._require_space()
         if not (self._directory / layout.MANIFEST).exists():
             self._put(layout.PARTIAL, self._plan.manifest_bytes)
 
     def _drop_strays(self) -> None:
-        """Remove what an earlier plan wrote and this one does not want; the marker says the directory is ours."""
+        """Remove what an earlier plan wrote and this one does not want; what lies beside our directories stays."""
         wanted = {file.path for file in self._volume.files} | layout.APART | {layout.PARTIAL}
         with Root(self._directory) as root:
             self._present = {path for path, _ in root.walk()}
         strays = sorted(self._present - wanted)
         for path in strays:
-            if path.partition("/")[0] not in layout.SYSTEM:
+            if path.partition("/")[0] in layout.FOLDERS:
                 files.unlink(self._directory / path)
 
     def _require_space(self) -> None:
-        missing = {
-            file.sha256: -(-file.size // _CLUSTER) * _CLUSTER
-            for file in self._volume.files
-            if file.path not in self._present
-        }
-        files.require_space(self._directory, sum(missing.values()) + len(self._plan.manifest_bytes))
+        """Count what is not there yet, by cluster; a blob at several paths once, where hard links serve."""
+        missing = [file for file in self._volume.files if file.path not in self._present]
+        if self._can_link():
+            missing = list({file.sha256: file for file in missing}.values())
+        needed = sum(-(-file.size // _CLUSTER) * _CLUSTER for file in missing)
+        files.require_space(self._directory, needed + len(self._plan.manifest_bytes) + len(self._volume.sums))
+
+    def _can_link(self) -> bool:
+        with files.staged(self._incoming) as probe:
+            probe.close(0o600, durable=False)
+            try:
+                files.link(probe.path, f"{probe.path}-link")
+            except OSError:
+                return False
+            finally:
+                files.unlink(probe.path)
+            files.unlink(f"{probe.path}-link")
+            return True
 
     def _write_files(self, workers: int) -> None:
         total = self._volume.entry

@@ -94,7 +94,7 @@ def _engine(path: Path) -> Engine:
 def _on_connect(connection: Any, record: object) -> None:  # noqa: ARG001
     connection.isolation_level = None
     connection.execute("PRAGMA foreign_keys = ON")
-    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA synchronous = EXTRA")
 
 
 def _on_begin(db: Connection) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, Row, insert, select
 
 from issmedia.base.digest import Digest, digest_of
 from issmedia.base.errors import Problem
@@ -49,16 +49,12 @@ class Ledger:
 
     def entries(self) -> Iterator[LedgerEntry]:
         """Yield all entries, oldest first."""
-        for row in self._db.execute(select(ledger).order_by(ledger.c.number)):
-            body = json.loads(row.entry)
-            yield LedgerEntry(
-                row.number,
-                body["time"],
-                body["event"],
-                body["facts"],
-                Digest(body["previous"]),
-                Digest(row.hash),
-            )
+        yield from map(_entry, self._db.execute(select(ledger).order_by(ledger.c.number)))
+
+    def newest(self, event: str) -> LedgerEntry | None:
+        """Give the newest entry of an event, or None; read backwards."""
+        rows = self._db.execute(select(ledger).order_by(ledger.c.number.desc()))
+        return next((entry for entry in map(_entry, rows) if entry.event == event), None)
 
     def problems(self) -> Iterator[Problem]:
         """Find every break of the chain: a hash, a number or a link that does not fit."""
@@ -72,3 +68,10 @@ class Ledger:
             if (row.number, body["number"], body["previous"]) != (number, row.number, previous):
                 yield Problem(where, f"does not follow the entry before it ({previous})")
             previous, number = Digest(row.hash), row.number
+
+
+def _entry(row: Row[Any]) -> LedgerEntry:
+    body = json.loads(row.entry)
+    return LedgerEntry(
+        row.number, body["time"], body["event"], body["facts"], Digest(body["previous"]), Digest(row.hash)
+    )

@@ -105,7 +105,7 @@ def create_depot(root: Path, site: SiteName, *, now: str) -> Depot:
         db.names.set_setting("site_id", site.id)
         db.names.set_setting("site_name", site.name)
         db.ledger.append("init", {"site": {"id": site.id, "name": site.name}}, now=now)
-    files.fsync_directory(root)
+    files.sync_filesystem(root)
     return depot
 
 

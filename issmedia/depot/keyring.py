@@ -48,11 +48,7 @@ class Keyring:
         `FormatError` names a line that is not understood, `UntrustedError` a key that no one should trust.
         """
         revoked = {key.point for key in self.revoked()}
-        keys = signers.parse_signers(_text(self._signers), where=str(self._signers))
-        for key in keys:
-            _require_sound(key.public, self._signers)
-        _require_once(keys, self._signers)
-        return tuple(key for key in keys if key.public.point not in revoked)
+        return tuple(key for key in self._listed() if key.public.point not in revoked)
 
     def revoked(self) -> tuple[PublicKey, ...]:
         """List the keys that never count."""
@@ -91,25 +87,36 @@ class Keyring:
         namespaces: tuple[str, ...] = DEFAULT_NAMESPACES,
     ) -> TrustedKey:
         """Trust a key from now on; moments are RFC 3339 UTC texts. `UsageError` if it is trusted or revoked already."""
-        key = TrustedKey(checked_label(name), public, namespaces, valid_after, valid_before)
-        _require_sensible(key)
-        _require_sound(public, None)
-        self._require_new(public)
+        key = TrustedKey(name, public, namespaces, valid_after, valid_before)
+        self.require_trustable(key)
         self._write(self._signers, f"{_whole_lines(_text(self._signers))}{signers.render_signer(key)}\n")
         return key
+
+    def require_trustable(self, key: TrustedKey) -> None:
+        """Raise `UsageError` for a key that is trusted or revoked already, `UntrustedError` for an unsound one."""
+        checked_label(key.name)
+        _require_sensible(key)
+        _require_sound(key.public, None)
+        self._require_new(key.public)
+
+    def named(self, name_or_fingerprint: str) -> tuple[TrustedKey, ...]:
+        """Give all keys of a name, or the key of a fingerprint, in `allowed_signers`; `UsageError` for none."""
+        keys = [key for key in self._listed() if name_or_fingerprint in (key.name, key.public.fingerprint)]
+        if not keys:
+            raise UsageError(f"no trusted key {shown(name_or_fingerprint)!r}", hint="issmedia keys list")
+        return tuple(keys)
 
     def revoke(self, name_or_fingerprint: str) -> tuple[TrustedKey, ...]:
         """Revoke all keys of a name, or the key of a fingerprint, for good; give what was revoked.
 
-        `revoked` is written first, `allowed_signers` after it: the key counts at no moment between.
+        `revoked` is written first, `allowed_signers` after it: the key counts at no moment between, and the same
+        call again finishes what was interrupted there.
         """
-        keys = [key for key in self.trusted() if name_or_fingerprint in (key.name, key.public.fingerprint)]
-        if not keys:
-            raise UsageError(f"no trusted key {shown(name_or_fingerprint)!r}", hint="issmedia keys list")
-        gone = "".join(f"{key.public.line} {key.name}\n" for key in keys)
+        keys, revoked = self.named(name_or_fingerprint), {key.point for key in self.revoked()}
+        gone = "".join(f"{key.public.line} {key.name}\n" for key in keys if key.public.point not in revoked)
         self._write(self._revoked, _whole_lines(_text(self._revoked)) + gone)
         self._remove({key.public for key in keys})
-        return tuple(keys)
+        return keys
 
     def set_threshold(self, threshold: int) -> None:
         """Set how many distinct public keys must sign; `UsageError` unless from 1 to the number of trusted keys."""
@@ -120,6 +127,13 @@ class Keyring:
                 hint=f"trusted keys: {keys}; trust more first: issmedia keys trust NAME FILE",
             )
         self._write(self._policy, strictjson.render(Policy(threshold)).decode())
+
+    def _listed(self) -> tuple[TrustedKey, ...]:
+        keys = signers.parse_signers(_text(self._signers), where=str(self._signers))
+        for key in keys:
+            _require_sound(key.public, self._signers)
+        _require_once(keys, self._signers)
+        return keys
 
     def _require_new(self, public: PublicKey) -> None:
         if any(key.point == public.point for key in self.revoked()):

@@ -15,13 +15,12 @@ clients that are in the middle of a download.
 
 import errno
 import os
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from issmedia.base import files
-from issmedia.base.digest import Digest, digest_of
+from issmedia.base.digest import Digest, copy_and_hash, digest_of
 from issmedia.base.errors import DamagedBlobError
 from issmedia.depot.store import Store
 from issmedia.model.tree import Entry, Tree
@@ -85,17 +84,16 @@ class Publications:
 
     def switch(self, generation: Generation) -> bool:
         """Show clients a generation whose trees are made, by one rename; False where they see it already."""
-        name = generation.name
-        if self.current() == name:
+        name, before = generation.name, self.current()
+        if before == name:
             return False
-        before = self.current()
         self._write(generation)
         files.sync_filesystem(self.root)
+        self._drop_all_but({name} | ({before} if before else set()))
         draft = files.temporary_name(self.root)
         files.symlink(f"publications/{name}", draft)
         files.rename(draft, self.link)
         files.fsync_directory(self.link.parent)
-        self._drop_all_but({name} | ({before} if before else set()))
         return True
 
     def withdraw(self, digest: Digest) -> int:
@@ -138,13 +136,14 @@ class Publications:
         }
 
     def _drop_all_but(self, kept: set[Digest]) -> None:
+        """Remove older generations, their trees, and drafts. Before the switch, so that a rerun does it too."""
         linked = {tree for generation in kept for tree in self._trees_of(generation).values()}
         for entry in sorted(os.listdir(self.root)):
             if entry not in kept and entry != "trees":
-                files.remove_directory(self.root / entry)
+                _drop(self.root / entry)
         for entry in sorted(os.listdir(self.root / "trees")) if (self.root / "trees").is_dir() else ():
             if entry not in linked:
-                files.remove_directory(self.root / "trees" / entry)
+                _drop(self.root / "trees" / entry)
 
     def _link(self, entry: Entry, target: Path) -> None:
         source = self._store.path(entry.sha256)
@@ -157,9 +156,20 @@ class Publications:
         except OSError as cause:
             if cause.errno != errno.EMLINK:
                 raise
-            files.announce("create", target.name)
-            shutil.copyfile(source, target)
-            target.chmod(0o444)
+            self._copy(entry, target)
+
+    def _copy(self, entry: Entry, target: Path) -> None:
+        with files.staged(target.parent) as file, self._store.open(entry.sha256) as blob:
+            copy_and_hash(blob.read, file.write, limit=entry.size)
+            file.close(0o444, durable=False)
+            files.rename(file.path, target)
+
+
+def _drop(path: Path) -> None:
+    """Remove a directory whose name says that it is whole: the name goes first, so that no half of it keeps it."""
+    draft = files.temporary_name(path.parent)
+    files.rename(path, draft)
+    files.remove_directory(draft)
 
 
 def _make_parents(root: Path, path: str, made: set[str]) -> None:

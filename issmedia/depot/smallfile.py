@@ -7,7 +7,7 @@ from pathlib import Path
 
 from issmedia.base.beneath import BeneathFile, Root
 from issmedia.base.errors import DepotError
-from issmedia.base.files import system_error, write_atomic
+from issmedia.base.files import sweep, system_error, write_atomic
 
 MAX_BYTES = 1 << 20
 """The longest such file, in bytes."""
@@ -32,8 +32,12 @@ def read_small(path: Path, *, forbidden: int) -> bytes | None:
 
 
 def write_small(path: Path, data: bytes, mode: int) -> None:
-    """Put `data` at `path` in one step; a disk that refuses is a `DepotError`."""
+    """Put `data` at `path` in one step; a disk that refuses is a `DepotError`.
+
+    Sweeps what a killed writer left beside it: only under the depot's lock.
+    """
     try:
+        sweep(path.parent)
         write_atomic(path, data, mode)
     except OSError as cause:
         raise system_error(cause, str(path)) from cause

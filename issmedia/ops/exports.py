@@ -2,15 +2,16 @@
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from issmedia.base.digest import Digest
 from issmedia.base.errors import DepotError, UsageError
-from issmedia.base.events import Note, Report
+from issmedia.base.events import Report
 from issmedia.bundle.volume import Header, Plan, plan_bundle
-from issmedia.bundle.writer import unfinished, write_volume
+from issmedia.bundle.writer import finish_volume, unfinished, write_volume
 from issmedia.depot.catalog import Session
+from issmedia.depot.catalog_history import BundleRecord
 from issmedia.depot.depot import Depot, OwnedDepot
 from issmedia.depot.store import Store
 from issmedia.model.documents import Repository
@@ -31,14 +32,20 @@ class ExportOptions:
 def plan_export(depot: Depot, options: ExportOptions, directory: Path | None, *, tool: Tool, now: str) -> Plan:
     """Plan a full bundle of the current snapshots; reads no payload and writes nothing.
 
-    An export that was begun in `directory` keeps its moment of creation, so that it goes on as the same bundle.
+    An export that was begun in `directory` keeps its moment of creation, so that it goes on as the same bundle; its
+    place in the chain too, where it was recorded before it died.
     """
     site = depot.site()
-    begun = _begun(site, directory)
+    begun = unfinished(directory, site) if directory is not None else None
     created = options.created or (begun.created if begun else now)
     with depot.catalog.reading() as db:
-        header = _header(db, site, options, tool=tool, created=created)
+        newest = db.history.newest_export(site.id, options.destination or "")
         targets = tuple(_target(db, depot.store, repo) for repo in db.names.select(options.what))
+    header = _header(newest, site, options, tool=tool, created=created)
+    if begun and newest and begun.sequence == newest.sequence:
+        recorded = plan_bundle(replace(header, sequence=begun.sequence, previous=begun.previous), targets)
+        if recorded.id == newest.id:
+            return recorded
     return plan_bundle(header, targets)
 
 
@@ -53,38 +60,35 @@ def export_bundle(
     workers: int,
     report: Report,
 ) -> Manifest:
-    """Write the planned bundle and record it. Killed at any point, the same call goes on with what is whole."""
+    """Write the planned bundle, record it, then finish it. Killed at any point, the same call goes on.
+
+    In this order no whole bundle leaves whose place in the chain the next one could take.
+    """
     _require_outside(directory, depot.root)
-    if _begun(plan.manifest.site, directory):
-        report(Note("going on with an unfinished export"))
     write_volume(plan, plan.volumes[0], depot.store, directory, sign=sign, workers=workers, report=report)
+    _record(plan, depot, signers, now=now)
+    finish_volume(directory)
+    return plan.manifest
+
+
+def _record(plan: Plan, depot: OwnedDepot, signers: Sequence[str], *, now: str) -> None:
     manifest = plan.manifest
+    facts = {
+        "bundle": plan.id,
+        "destination": manifest.destination,
+        "sequence": manifest.sequence,
+        "signers": list(signers),
+        "trees": {repo.path: repo.tree for repo in manifest.repositories},
+    }
     with depot.catalog.changing() as db:
-        db.history.record(plan.id, manifest, "export", tuple(signers), now=now)
-        facts = {
-            "bundle": plan.id,
-            "destination": manifest.destination,
-            "sequence": manifest.sequence,
-            "signers": list(signers),
-            "trees": {repo.path: repo.tree for repo in manifest.repositories},
-        }
-        db.ledger.append("export", facts, now=now)
-    return manifest
+        if db.history.find(plan.id, "export") is None:
+            db.history.record(plan.id, manifest, "export", tuple(signers), now=now)
+            db.ledger.append("export", facts, now=now)
 
 
-def _begun(site: SiteName, directory: Path | None) -> Manifest | None:
-    manifest = unfinished(directory) if directory is not None else None
-    if manifest is not None and manifest.site != site:
-        raise UsageError(
-            f"holds a bundle of another site: {manifest.chain}",
-            where=str(directory),
-            hint="export into an empty or new directory",
-        )
-    return manifest
-
-
-def _header(db: Session, site: SiteName, options: ExportOptions, *, tool: Tool, created: str) -> Header:
-    newest = db.history.newest_export(site.id, options.destination or "")
+def _header(
+    newest: BundleRecord | None, site: SiteName, options: ExportOptions, *, tool: Tool, created: str
+) -> Header:
     return Header(
         site=site,
         destination=options.destination,

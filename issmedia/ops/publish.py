@@ -1,6 +1,6 @@
 """publish: current snapshots → what clients see, switched by one rename. Unchanged repositories cost nothing."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from issmedia.base.digest import Digest
@@ -42,10 +42,11 @@ def publish(
         shown = _shown(db, depot, chosen if what else None)
         generation = _generation(shown, depot.store, url.rstrip("/"))
     publications = Publications(depot.root, depot.store)
+    _catch_up(depot, publications, now=now)
     made = _make_trees(publications, depot.store, generation, report)
     changed = publications.switch(generation)
     if changed or base_url:
-        _record(depot, generation, base_url, now=now)
+        _record(depot, generation.name, generation.trees, base_url, now=now)
     return Published(changed, generation.name, tuple(sorted(generation.trees)), made)
 
 
@@ -95,9 +96,22 @@ def _make_trees(publications: Publications, store: Store, generation: Generation
     return tuple(sorted(wanted))
 
 
-def _record(depot: OwnedDepot, generation: Generation, base_url: str | None, *, now: str) -> None:
+def _catch_up(depot: OwnedDepot, publications: Publications, *, now: str) -> None:
+    """Record what clients see where a run died between the switch and its record."""
+    seen = publications.current()
+    if seen is None:
+        return
+    with depot.catalog.reading() as db:
+        recorded = db.ledger.newest("publish")
+    if recorded is None or recorded.facts["generation"] != seen:
+        _record(depot, seen, publications.current_trees(), None, now=now)
+
+
+def _record(
+    depot: OwnedDepot, generation: Digest, trees: Mapping[str, Digest], base_url: str | None, *, now: str
+) -> None:
     with depot.catalog.changing() as db:
         if base_url:
             db.names.set_setting(BASE_URL, base_url)
-        facts = {"generation": generation.name, "trees": dict(sorted(generation.trees.items()))}
+        facts = {"generation": generation, "trees": dict(sorted(trees.items()))}
         db.ledger.append("publish", facts, now=now)

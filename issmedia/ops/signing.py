@@ -7,7 +7,8 @@ from typing import Literal
 from issmedia.base.errors import UsageError
 from issmedia.depot import keys
 from issmedia.depot.depot import Depot, OwnedDepot
-from issmedia.depot.keyring import Keyring
+from issmedia.depot.keyring import DEFAULT_NAMESPACES, Keyring
+from issmedia.model.signers import TrustedKey
 from issmedia.model.sshsig import PublicKey, parse_public_line
 from issmedia.model.trust import NAMESPACE_BUNDLE
 
@@ -102,17 +103,20 @@ def own_key(depot: Depot, name: str) -> OwnKey:
 def trust_key(
     depot: OwnedDepot, name: str, line: str, *, valid_after: str | None, valid_before: str | None, now: str
 ) -> PublicKey:
-    """Trust a public key given as an OpenSSH line."""
-    public = parse_public_line(line)
-    Keyring(depot.keyring).trust(name, public, valid_after=valid_after, valid_before=valid_before)
+    """Trust a public key given as an OpenSSH line. The ledger knows first: no key counts that it does not name."""
+    public, keyring = parse_public_line(line), Keyring(depot.keyring)
+    keyring.require_trustable(TrustedKey(name, public, DEFAULT_NAMESPACES, valid_after, valid_before))
     _record(depot, "key trusted", name, public, now=now)
+    keyring.trust(name, public, valid_after=valid_after, valid_before=valid_before)
     return public
 
 
 def revoke_key(depot: OwnedDepot, name: str, *, now: str) -> None:
-    """Revoke all keys of a name, or the key of a fingerprint."""
-    for key in Keyring(depot.keyring).revoke(name):
+    """Revoke all keys of a name, or the key of a fingerprint. The ledger knows first."""
+    keyring = Keyring(depot.keyring)
+    for key in keyring.named(name):
         _record(depot, "key revoked", key.name, key.public, now=now)
+    keyring.revoke(name)
 
 
 def set_threshold(depot: OwnedDepot, number: int, *, now: str) -> None:

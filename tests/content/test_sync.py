@@ -3,6 +3,7 @@
 import hashlib
 import os
 import shutil
+import threading
 from pathlib import Path
 
 import pytest
@@ -442,3 +443,14 @@ def test_foreign_repositories_are_synced_whole(
     assert (len(synced.inventory.packages), len(synced.inventory.advisories)) == (packages, advisories)
     assert synced.signed_metadata == signed
     assert set(reasons(synced)) <= {"empty.iso"}
+
+
+def test_a_sync_that_is_interrupted_leaves_no_thread_behind(repo: BuiltRepo) -> None:
+    def interrupt(event: Event) -> None:
+        if isinstance(event, Advanced):
+            raise KeyboardInterrupt
+
+    with serving(repo.path) as server, pytest.raises(KeyboardInterrupt):
+        sync(server.url, report=interrupt)
+
+    assert [thread.name for thread in threading.enumerate() if thread.name.startswith("fetch")] == []

@@ -1,15 +1,19 @@
 """Documents for tests: a manifest whose parts fit together, and the targets that a plan starts from."""
 
-from collections.abc import Mapping
+import copy
+import json
+from collections.abc import Iterator, Mapping
 from typing import Any
-
-import msgspec
 
 from issmedia.base.digest import Digest, digest_of
 from issmedia.bundle.volume import Header, Plan, plan_bundle
+from issmedia.model import strictjson
 from issmedia.model.documents import LeftOut
 from issmedia.model.manifest import Manifest, ProductEntry, RepositoryTarget, SiteName, Stored, Tool
 from issmedia.model.tree import Entry, tree_of
+
+Where = tuple[str | int, ...]
+"""A place in a JSON document: names of fields, numbers of items."""
 
 NOW = "2026-06-01T12:00:00Z"
 SITE = SiteName("0123456789abcdef" * 2, "hq")
@@ -60,6 +64,30 @@ def sample_manifest() -> Manifest:
 
 def plain_manifest() -> dict[str, Any]:
     """Make the same as plain JSON, for tests to change."""
-    found = msgspec.to_builtins(sample_manifest())
+    found = json.loads(strictjson.render(sample_manifest()))
     assert isinstance(found, dict)
     return found
+
+
+def places(value: Any, path: Where = ()) -> Iterator[Where]:
+    """Walk every field and item of a JSON document."""
+    if isinstance(value, dict):
+        items: list[tuple[str | int, Any]] = list(value.items())
+    else:
+        items = list(enumerate(value)) if isinstance(value, list) else []
+    for name, inner in items:
+        yield (*path, name)
+        yield from places(inner, (*path, name))
+
+
+def changed(document: dict[str, Any], path: Where, value: object) -> dict[str, Any]:
+    """Copy a JSON document with another value at one place; `...` leaves the field out."""
+    copied = copy.deepcopy(document)
+    inner: Any = copied
+    for name in path[:-1]:
+        inner = inner[name]
+    if value is ...:
+        del inner[path[-1]]
+    else:
+        inner[path[-1]] = value
+    return copied

@@ -1,0 +1,82 @@
+"""The schemas say what strict parsing accepts, and lie in `schemas/` as they are generated.
+
+`python -m tests.golden.make --schemas` writes them.
+"""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import msgspec
+import pytest
+
+from issmedia.base.errors import FormatError
+from issmedia.model import strictjson
+from issmedia.model.manifest import Manifest
+from issmedia.model.schemas import DOCUMENTS, schema
+from issmedia.model.tree import Entry
+from tests.makers.documents import changed, places, plain_manifest
+
+COMMITTED = Path(__file__).parents[2] / "schemas"
+SAMPLES: dict[str, dict[str, Any]] = {
+    "manifest.schema.json": plain_manifest(),
+    "tree-entry.schema.json": {"path": "a", "sha256": "a" * 64, "size": 1},
+}
+
+
+def validator(name: str) -> jsonschema.Draft202012Validator:
+    """Load a schema."""
+    return jsonschema.Draft202012Validator(json.loads(schema(name)))
+
+
+def variants(document: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Change a document at one place each."""
+    for path in places(document):
+        for value in (None, 0, -1, 2**53, "", "x", "a" * 64, "x" * 5000, True, [], {}, {"surprise": 1}):
+            yield changed(document, path, value)
+        if isinstance(path[-1], str):
+            yield changed(document, (*path[:-1], "surprise"), 1)
+
+
+def parses(data: dict[str, Any], kind: type[msgspec.Struct]) -> bool:
+    """Say whether strict parsing takes it."""
+    try:
+        strictjson.parse(json.dumps(data).encode(), kind, where="here")
+    except FormatError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("name", sorted(DOCUMENTS))
+def test_the_committed_schema_is_the_generated_one(name: str) -> None:
+    assert (COMMITTED / name).read_bytes() == schema(name)
+
+
+def test_nothing_else_is_committed() -> None:
+    assert sorted(path.name for path in COMMITTED.iterdir()) == sorted(DOCUMENTS)
+
+
+@pytest.mark.parametrize("name", sorted(DOCUMENTS))
+def test_a_schema_is_one_and_refuses_unknown_fields_everywhere(name: str) -> None:
+    found = json.loads(schema(name))
+
+    jsonschema.Draft202012Validator.check_schema(found)
+    assert found["$schema"].endswith("2020-12/schema")
+    assert {one["additionalProperties"] for one in found["$defs"].values()} == {False}
+    assert all(set(one["required"]) == set(one["properties"]) for one in found["$defs"].values())
+
+
+@pytest.mark.parametrize("name", sorted(SAMPLES))
+def test_schema_and_parser_agree_on_every_small_change(name: str) -> None:
+    check, kind = validator(name), DOCUMENTS[name]
+
+    disagreed = [one for one in variants(SAMPLES[name]) if check.is_valid(one) != parses(one, kind)]
+
+    assert check.is_valid(SAMPLES[name])
+    assert disagreed == []
+
+
+def test_each_document_that_travels_has_a_schema() -> None:
+    assert set(DOCUMENTS.values()) == {Manifest, Entry}
