@@ -2,8 +2,8 @@
 
 The order of writing: `manifest.json.partial` marks the directory as an unfinished export of ours; then the files,
 each under a temporary name until it is whole; then `SHA256SUMS`, the signatures, a flush of the file system; last, when
-the catalog knows of the bundle, `finish_volume` makes `manifest.json.partial` the manifest by one rename. Killed anywhere, the same command re-hashes what is there and
-goes on.
+the catalog knows of the bundle, `finish_volume` makes `manifest.json.partial` the manifest by one rename. Killed
+anywhere, the same command re-hashes what is there and goes on.
 """
 
 import contextlib

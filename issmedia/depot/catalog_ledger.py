@@ -8,11 +8,13 @@ from typing import Any
 from sqlalchemy import Connection, Row, insert, select
 
 from issmedia.base.digest import Digest, digest_of
-from issmedia.base.errors import Problem
+from issmedia.base.errors import DepotError, Problem
 from issmedia.depot.catalog_schema import ledger
 
 GENESIS = Digest("0" * 64)
 """What the first entry carries as the hash before it."""
+
+_FIELDS = {"event", "facts", "number", "previous", "time"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,13 +50,19 @@ class Ledger:
         return (0, GENESIS) if row is None else (row.number, Digest(row.hash))
 
     def entries(self) -> Iterator[LedgerEntry]:
-        """Yield all entries, oldest first."""
-        yield from map(_entry, self._db.execute(select(ledger).order_by(ledger.c.number)))
-
-    def newest(self, event: str) -> LedgerEntry | None:
-        """Give the newest entry of an event, or None; read backwards."""
-        rows = self._db.execute(select(ledger).order_by(ledger.c.number.desc()))
-        return next((entry for entry in map(_entry, rows) if entry.event == event), None)
+        """Yield all entries, oldest first; `DepotError` names one that cannot be read."""
+        for row in self._db.execute(select(ledger).order_by(ledger.c.number)):
+            body = _body(row.entry)
+            if body is None:
+                raise DepotError("is damaged", where=f"ledger entry {row.number}", hint="issmedia audit")
+            yield LedgerEntry(
+                row.number,
+                body["time"],
+                body["event"],
+                body["facts"],
+                Digest(body["previous"]),
+                Digest(row.hash),
+            )
 
     def problems(self) -> Iterator[Problem]:
         """Find every break of the chain: a hash, a number or a link that does not fit."""
@@ -62,16 +70,22 @@ class Ledger:
         for row in self._db.execute(select(ledger).order_by(ledger.c.number)):
             number += 1
             where = f"ledger entry {row.number}"
-            if digest_of(row.entry) != row.hash:
-                yield Problem(where, f"expected hash {row.hash}, found {digest_of(row.entry)}")
-            body = json.loads(row.entry)
+            if (found := digest_of(_bytes(row.entry))) != row.hash:
+                yield Problem(where, f"expected hash {row.hash}, found {found}")
+            body = _body(row.entry) or {"number": None, "previous": None}
             if (row.number, body["number"], body["previous"]) != (number, row.number, previous):
                 yield Problem(where, f"does not follow the entry before it ({previous})")
             previous, number = Digest(row.hash), row.number
 
 
-def _entry(row: Row[Any]) -> LedgerEntry:
-    body = json.loads(row.entry)
-    return LedgerEntry(
-        row.number, body["time"], body["event"], body["facts"], Digest(body["previous"]), Digest(row.hash)
-    )
+def _body(entry: object) -> dict[str, Any] | None:
+    """Parse an entry; None for what is none, since whoever can write the file can write anything."""
+    try:
+        body = json.loads(_bytes(entry))
+    except (ValueError, RecursionError):
+        return None
+    return body if isinstance(body, dict) and body.keys() == _FIELDS else None
+
+
+def _bytes(entry: object) -> bytes:
+    return entry if isinstance(entry, bytes) else str(entry).encode()

@@ -72,12 +72,13 @@ def require_fresh(manifest: Manifest, now: str) -> None:
 
 
 def require_progress(bundle: Digest, manifest: Manifest, state: SiteState) -> None:
-    """Refuse a bundle older than the newest imported of its chain, and alarm at a sequence with two contents."""
+    """Refuse a bundle older than the newest imported of its chain, and alarm at a sequence with two contents.
+
+    The newest again is fine; an older one is refused though it was imported once: who replays it hopes that it counts.
+    """
     key = (manifest.site.id, manifest.destination or "", manifest.sequence)
     known = state.imported.get(key)
-    if known == bundle:
-        return
-    if known is not None:
+    if known is not None and known != bundle:
         raise EquivocationError(
             f"ALARM: two bundles with sequence {manifest.sequence}: imported {known}, this one is {bundle}",
             where=manifest.chain,

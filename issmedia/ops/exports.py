@@ -86,9 +86,7 @@ def _record(plan: Plan, depot: OwnedDepot, signers: Sequence[str], *, now: str) 
             db.ledger.append("export", facts, now=now)
 
 
-def _header(
-    newest: BundleRecord | None, site: SiteName, options: ExportOptions, *, tool: Tool, created: str
-) -> Header:
+def _header(newest: BundleRecord | None, site: SiteName, options: ExportOptions, *, tool: Tool, created: str) -> Header:
     return Header(
         site=site,
         destination=options.destination,

@@ -35,7 +35,7 @@ MIB = 1 << 20
 
 
 def refused(directory: Path, reason: str, kind: type[IssmediaError] = FormatError) -> IssmediaError:
-    """Sync from the directory and by the web; assert that both refuse, and that no package and no repomd.xml is kept."""
+    """Sync from the directory and by the web; assert that both refuse, and keep no package and no repomd.xml."""
     with serving(directory) as server:
         for source in (directory, server.url):
             sink = MemorySink()

@@ -122,6 +122,8 @@ class HttpServer(ThreadingMixIn, TCPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    wbufsize = -1
+    disable_nagle_algorithm = True
     server: HttpServer
 
     def setup(self) -> None:

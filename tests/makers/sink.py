@@ -1,7 +1,7 @@
 """A sink in memory: hashes, checks and keeps as the store does."""
 
 import hashlib
-import tempfile
+import os
 import threading
 from typing import BinaryIO
 
@@ -36,7 +36,7 @@ class MemorySink:
 
     def open(self, digest: Digest) -> BinaryIO:
         """Open a blob as a file that has a descriptor."""
-        file = tempfile.TemporaryFile()
+        file = os.fdopen(os.memfd_create("blob", os.MFD_CLOEXEC), "w+b")
         file.write(self.blobs[digest])
         file.seek(0)
         return file

@@ -34,7 +34,8 @@ def validator(name: str) -> jsonschema.Draft202012Validator:
 def variants(document: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """Change a document at one place each."""
     for path in places(document):
-        for value in (None, 0, -1, 2**53, "", "x", "a" * 64, "x" * 5000, True, [], {}, {"surprise": 1}):
+        values: tuple[object, ...] = (None, 0, -1, 2**53, "", "x", "a" * 64, "x" * 5000, True, [], {}, {"surprise": 1})
+        for value in values:
             yield changed(document, path, value)
         if isinstance(path[-1], str):
             yield changed(document, (*path[:-1], "surprise"), 1)

@@ -49,7 +49,7 @@ def test_too_few_keys_or_a_threshold_below_one_are_refused(signers: int, thresho
 
 
 def test_a_refusal_counts_and_names_the_keys_that_are_not_trusted() -> None:
-    with pytest.raises(UntrustedError, match="expected 2 valid.*found 1; found SHA256:x, not trusted here") as caught:
+    with pytest.raises(UntrustedError, match=r"expected 2 valid.*found 1; found SHA256:x, not trusted here") as caught:
         trust.require_threshold({"key": "hq"}, 2, untrusted=("SHA256:x",))
 
     assert caught.value.where == "manifest.json.sig"

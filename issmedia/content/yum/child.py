@@ -13,6 +13,7 @@ import resource
 import signal
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import BinaryIO
 from xml.parsers import expat
 
@@ -135,7 +136,7 @@ def _data_elements(path: str) -> int:
 
     parser = expat.ParserCreate()
     parser.StartElementHandler = element
-    with open(path, "rb") as file:
+    with Path(path).open("rb") as file:
         parser.ParseFile(file)
     return count
 

@@ -1,0 +1,254 @@
+"""The catalog: its tables, its transactions, and the names in it."""
+
+import contextlib
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from issmedia.base.digest import Digest
+from issmedia.base.errors import DepotError, NoSpaceError, UsageError
+from issmedia.depot import catalog_schema
+from issmedia.depot.catalog import Catalog, Session
+from issmedia.model.documents import LeftOut, Product, Repository, Snapshot
+from tests.makers.documents import NOW
+
+A, B = Digest("a" * 64), Digest("b" * 64)
+
+STEP_1 = Path(__file__).with_name("catalog-step-1.sql")
+"""The first released schema with something in every table; never changed, so that every later issmedia can read it."""
+
+
+@pytest.fixture
+def catalog(tmp_path: Path) -> Catalog:
+    """An empty catalog."""
+    made = Catalog(tmp_path / "catalog.sqlite")
+    made.prepare()
+    return made
+
+
+def tables_of(path: Path) -> dict[str, str]:
+    """Read how every table and index is made."""
+    with contextlib.closing(sqlite3.connect(path)) as db:
+        return dict(db.execute("SELECT name, sql FROM sqlite_master WHERE name NOT LIKE 'sqlite_%'").fetchall())
+
+
+def from_sql(path: Path, text: str) -> Catalog:
+    """Make a database from SQL."""
+    with contextlib.closing(sqlite3.connect(path)) as db:
+        db.executescript(text)
+    return Catalog(path)
+
+
+def snapshot(tree: Digest, path: str = "p/zoo") -> Snapshot:
+    """Make a snapshot of a tree."""
+    return Snapshot(path, tree, NOW, 1, 1, 1, False, (LeftOut("a.rpm", "is missing"),))
+
+
+def add_zoo(db: Session, path: str = "p/zoo") -> None:
+    """Add a repository and its product."""
+    product, label = path.split("/")
+    db.names.add_product(Product(product, product))
+    db.names.add_repository(Repository(product, label, path, "/srv", keys=(A, B)))
+
+
+def test_an_empty_database_gets_todays_tables(catalog: Catalog) -> None:
+    with contextlib.closing(sqlite3.connect(catalog.path)) as db:
+        number = db.execute("SELECT number FROM schema_version").fetchall()
+
+    assert number == [(len(catalog_schema.STEPS),)]
+    assert {table.name for table in catalog_schema.metadata.sorted_tables} <= set(tables_of(catalog.path))
+
+
+def test_preparing_again_changes_nothing(catalog: Catalog) -> None:
+    before = catalog.path.read_bytes()
+
+    Catalog(catalog.path).prepare()
+
+    assert before == catalog.path.read_bytes()
+
+
+def test_a_catalog_of_step_1_becomes_todays_and_keeps_what_it_says(tmp_path: Path, catalog: Catalog) -> None:
+    old = from_sql(tmp_path / "old.sqlite", STEP_1.read_text())
+
+    old.prepare()
+
+    assert tables_of(old.path) == tables_of(catalog.path)
+    with old.reading() as db:
+        assert [one.path for one in db.names.repositories()] == ["p/zoo"]
+        assert db.names.current("p/zoo") == snapshot(A)
+        assert db.names.setting("site_name") == "hq"
+        assert [one.id for one in db.history.all()] == [B]
+        assert (db.ledger.head()[0], list(db.ledger.problems())) == (1, [])
+        assert [one.nevra for one in db.search.packages("app")] == ["app-1:1.0-1.noarch"]
+        assert [one.id for one in db.search.advisories("CVE-2023-0001")] == ["TEST-2023:0001"]
+
+
+def test_a_catalog_of_a_newer_issmedia_is_refused_and_left_alone(catalog: Catalog) -> None:
+    newer = from_sql(catalog.path, "UPDATE schema_version SET number = 99")
+    before = catalog.path.read_bytes()
+
+    with pytest.raises(DepotError, match=r"schema 99, this issmedia knows \d+"):
+        newer.prepare()
+
+    assert before == catalog.path.read_bytes()
+
+
+def test_what_is_no_database_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "catalog.sqlite").write_bytes(b"not a database" * 100)
+
+    with pytest.raises(DepotError, match="cannot be used") as caught:
+        Catalog(tmp_path / "catalog.sqlite").prepare()
+
+    assert caught.value.where == str(tmp_path / "catalog.sqlite")
+
+
+def test_a_transaction_that_raises_leaves_nothing(catalog: Catalog) -> None:
+    with pytest.raises(ValueError, match="stop"), catalog.changing() as db:
+        add_zoo(db)
+        db.names.set_setting("a", "b")
+        db.ledger.append("sync", {}, now=NOW)
+        raise ValueError("stop")
+
+    with catalog.reading() as db:
+        assert (db.names.products(), db.names.setting("a"), db.ledger.head()[0]) == ([], None, 0)
+
+
+def test_a_full_disk_is_said_as_such(catalog: Catalog, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(db: Session) -> None:
+        for number in range(10_000):
+            db.names.set_setting(f"key{number}", "x" * 1000)
+
+    pages = 100
+    with pytest.raises(NoSpaceError), catalog.changing() as db:
+        db.names._db.exec_driver_sql(f"PRAGMA max_page_count = {pages}")
+        full(db)
+
+
+def test_two_writers_do_not_meet_and_a_reader_sees_one_moment(catalog: Catalog) -> None:
+    with catalog.reading() as reader:
+        before = reader.names.products()
+        with catalog.reading() as other:
+            assert other.names.products() == before
+
+    with catalog.changing() as db:
+        db.names.add_product(Product("p", "P"))
+
+    with catalog.reading() as reader:
+        assert reader.names.products() == [Product("p", "P")]
+
+
+def test_products_are_sorted_and_keep_their_first_name(catalog: Catalog) -> None:
+    with catalog.changing() as db:
+        for label, name in (("b", "Bee"), ("a", "Ay"), ("b", "Other")):
+            db.names.add_product(Product(label, name))
+
+        assert db.names.products() == [Product("a", "Ay"), Product("b", "Bee")]
+
+
+@pytest.mark.parametrize(
+    ("clash", "fault"),
+    [
+        (lambda db: db.names.add_product(Product("P", "P")), "product P differs only in case from p"),
+        (lambda db: db.names.add_repository(Repository("p", "Zoo", "x")), "differs only in case from zoo"),
+    ],
+)
+def test_labels_that_differ_only_in_case_are_refused(
+    catalog: Catalog, clash: Callable[[Session], None], fault: str
+) -> None:
+    with catalog.changing() as db:
+        add_zoo(db)
+
+    with pytest.raises(DepotError, match=fault), catalog.changing() as db:
+        clash(db)
+
+
+def test_a_repository_that_is_there_already_is_refused(catalog: Catalog) -> None:
+    with catalog.changing() as db:
+        add_zoo(db)
+
+        with pytest.raises(UsageError, match="p/zoo is there already"):
+            db.names.add_repository(Repository("p", "zoo", "again"))
+
+
+def test_a_longer_label_that_ends_alike_is_no_clash(catalog: Catalog) -> None:
+    with catalog.changing() as db:
+        add_zoo(db)
+        add_zoo(db, "p/a-zoo")
+        add_zoo(db, "q/zoo")
+
+        assert [one.path for one in db.names.repositories()] == ["p/a-zoo", "p/zoo", "q/zoo"]
+
+
+def test_a_repository_is_changed_and_keeps_its_keys_in_order(catalog: Catalog) -> None:
+    with catalog.changing() as db:
+        add_zoo(db)
+        db.names.update_repository(Repository("p", "zoo", "New", "/other", keys=(B, A)))
+
+        assert db.names.repository("p/zoo") == Repository("p", "zoo", "New", "/other", keys=(B, A))
+
+
+@pytest.mark.parametrize(
+    ("what", "found"),
+    [
+        ([], ["p/farm", "p/zoo", "q/zoo"]),
+        (["p"], ["p/farm", "p/zoo"]),
+        (["q/zoo", "p/zoo"], ["p/zoo", "q/zoo"]),
+        (["p", "p/zoo", "p"], ["p/farm", "p/zoo"]),
+    ],
+)
+def test_what_is_named_is_selected_once_and_sorted(catalog: Catalog, what: list[str], found: list[str]) -> None:
+    with catalog.changing() as db:
+        for path in ("q/zoo", "p/zoo", "p/farm"):
+            add_zoo(db, path)
+
+        assert found == [one.path for one in db.names.select(what)]
+
+
+@pytest.mark.parametrize("name", ["x", "p/x", "zoo", "P", "p/", "/zoo", "p/zoo/"])
+def test_a_name_that_names_nothing_is_refused(catalog: Catalog, name: str) -> None:
+    with catalog.changing() as db:
+        add_zoo(db)
+
+        with pytest.raises(UsageError, match="no product or repository"):
+            db.names.select(["p", name])
+
+
+def test_the_newest_snapshot_is_current_and_all_are_kept(catalog: Catalog) -> None:
+    with catalog.changing() as db:
+        add_zoo(db)
+        before = db.names.current("p/zoo")
+        db.names.add_snapshot(snapshot(A))
+        db.names.add_snapshot(snapshot(B))
+
+        assert (before, db.names.current("p/zoo")) == (None, snapshot(B))
+        assert db.names.snapshots("p/zoo") == [snapshot(A), snapshot(B)]
+        assert (db.names.snapshot_count("p/zoo"), db.names.trees()) == (2, [A, B])
+
+
+def test_a_removed_repository_is_forgotten_and_its_product_then_removable(catalog: Catalog) -> None:
+    with catalog.changing() as db:
+        add_zoo(db)
+        db.names.add_snapshot(snapshot(A))
+        with pytest.raises(UsageError, match="still has repositories"):
+            db.names.remove_product("p")
+
+        db.names.remove_repository("p/zoo")
+        db.names.remove_product("p")
+
+        assert (db.names.products(), db.names.repositories(), db.names.trees()) == ([], [], [])
+
+
+@pytest.mark.parametrize(
+    "action",
+    [
+        lambda names: names.remove_product("x"),
+        lambda names: names.remove_repository("p/x"),
+        lambda names: names.snapshots("p/x"),
+        lambda names: names.set_keys("p/x", ()),
+    ],
+)
+def test_what_is_not_there_is_said(catalog: Catalog, action: Callable[[object], None]) -> None:
+    with catalog.changing() as db, pytest.raises(UsageError, match="no (product|repository)"):
+        action(db.names)

@@ -1,0 +1,298 @@
+"""Runs that end in the middle: killed at the n-th change of the disk, or told there that the disk is full or broken.
+
+A run is a fork of the test's process, so that it starts in a moment; what it leaves is what a real kill leaves.
+
+    scene = Scene(prepared, place, ("import", "bundle"))
+    for trial in scene.trials(kill_at):         # n = 1, 2, … until the command gets past its last change
+        trial.facts()                           # what the run left
+"""
+
+import errno
+import hashlib
+import itertools
+import json
+import os
+import re
+import shutil
+import signal
+import sqlite3
+import stat
+import subprocess
+import tempfile
+import threading
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from issmedia.base import files
+from tests.makers.sites import Outcome, Site
+
+Fault = Callable[[int], files.Step]
+"""Makes the step that strikes at the n-th change."""
+
+KINDS = frozenset({"create", "write", "fsync", "syncfs", "link", "rename", "unlink", "mkdir", "commit"})
+"""Every kind of change that `base.files` announces."""
+
+_DEPOT = "depot"
+_DONE = " done"
+_TEMPORARY = re.compile(r"\.tmp-[0-9a-f]{32}")
+_HALF = re.compile(r"\.tmp-|store/incoming/.|manifest\.json\.partial")
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a run ended: `code` is None where it was killed; `steps` are the changes it announced."""
+
+    code: int | None
+    err: str
+    steps: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What matters of a place: the disk but for the catalog's bytes, what clients see, and what the catalog says.
+
+    Paths under temporary names count as one, whatever and how many they are.
+    """
+
+    disk: dict[str, str]
+    published: dict[str, str]
+    trees: dict[str, str | None]
+    bundles: tuple[str, ...]
+    events: tuple[str, ...]
+
+    @property
+    def names(self) -> tuple[dict[str, str | None], tuple[str, ...]]:
+        """What must move as one: which tree each repository stands at, and which bundles crossed."""
+        return self.trees, self.bundles
+
+    @property
+    def leftovers(self) -> list[str]:
+        """List what only a run under way may have."""
+        return [path for path in self.disk if _HALF.search(path)]
+
+    @property
+    def key(self) -> str:
+        """Tell states apart."""
+        return json.dumps([self.disk, self.published, self.trees, self.bundles, self.events], sort_keys=True)
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A command on a site: `prepared` is copied to `place` for every run, its `depot` is the site's.
+
+    A run always happens at the same place, so nothing that is compared depends on where. Arguments that begin with
+    `@` are paths below the place.
+    """
+
+    prepared: Path
+    place: Path
+    arguments: tuple[str, ...]
+
+    @property
+    def site(self) -> Site:
+        """Give the site at the place."""
+        return Site(self.place / _DEPOT)
+
+    def fresh(self) -> None:
+        """Put the prepared state at the place."""
+        shutil.rmtree(self.place, ignore_errors=True)
+        copy_tree(self.prepared, self.place)
+
+    def call(self) -> Outcome:
+        """Run the command in this process."""
+        return self.site.call(*self.resolved)
+
+    @property
+    def resolved(self) -> list[str]:
+        """Give the arguments with paths filled in."""
+        return [f"{self.place}/{one[1:]}" if one.startswith("@") else one for one in self.arguments]
+
+    def facts(self) -> Facts:
+        """Look at the place."""
+        return facts_of(self.place)
+
+    @cached_property
+    def before(self) -> Facts:
+        """Tell the state before the command."""
+        self.fresh()
+        return self.facts()
+
+    @cached_property
+    def after(self) -> Facts:
+        """Tell the state after the command, uninterrupted."""
+        self.fresh()
+        outcome = self.call()
+        assert outcome.code == 0, outcome.err
+        return self.facts()
+
+    def trials(self, fault: Fault) -> Iterator["Trial"]:
+        """Run the command anew with the fault one change later each time, until it comes too late to strike."""
+        for number in itertools.count(1):
+            self.fresh()
+            ended = forked(self.call, fault(number))
+            if len(ended.steps) < number:
+                return
+            yield Trial(self, number, ended)
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A run that was struck at change `number`, and what it left at the place; look before the next begins."""
+
+    scene: Scene
+    number: int
+    ended: Ended
+
+    @property
+    def kind(self) -> str:
+        """Name the kind of change that was struck."""
+        return self.ended.steps[self.number - 1][0]
+
+    def __str__(self) -> str:
+        return f"{self.scene.arguments[0]}: change {self.number}, {' '.join(self.ended.steps[self.number - 1])}"
+
+
+def kill_at(number: int) -> files.Step:
+    """Kill the process, as a power cut would, before the n-th change."""
+    return _at(number, lambda _kind: os.kill(os.getpid(), signal.SIGKILL))
+
+
+def fail_at(number: int) -> files.Step:
+    """Let the n-th change fail with an error of the device."""
+    return _at(number, lambda _kind: _raise(errno.EIO))
+
+
+def full_from(number: int) -> files.Step:
+    """Let the disk be full from the n-th change on: nothing grows any more, what is there can be removed."""
+    count = itertools.count(1)
+    guard = threading.Lock()
+
+    def step(kind: str, name: str) -> None:
+        with guard:
+            late = next(count) >= number
+        if late and kind != "unlink" and not name.endswith(_DONE):
+            _raise(errno.ENOSPC)
+
+    return step
+
+
+def _at(number: int, strike: Callable[[str], None]) -> files.Step:
+    count = itertools.count(1)
+    guard = threading.Lock()
+
+    def step(kind: str, name: str) -> None:
+        with guard:
+            struck = next(count) == number
+        if struck:
+            strike(kind)
+
+    return step
+
+
+def _raise(code: int) -> None:
+    raise OSError(code, os.strerror(code))
+
+
+def forked(call: Callable[[], Outcome], step: files.Step) -> Ended:
+    """Run a command in a fork of this process, its changes seen by `step`."""
+    with tempfile.TemporaryFile() as log, tempfile.TemporaryFile() as result:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # threads of the test runner only wait
+            child = os.fork()
+        if child == 0:
+            _be_child(call, step, log.fileno(), result.fileno())
+        _, status = os.waitpid(child, 0)
+        steps = _content(log.fileno()).splitlines()
+        code = None if os.WIFSIGNALED(status) else os.waitstatus_to_exitcode(status)
+        kinds = tuple((kind, name) for kind, _, name in (line.partition(" ") for line in steps))
+        return Ended(code, _content(result.fileno()), kinds)
+
+
+def _be_child(call: Callable[[], Outcome], step: files.Step, log: int, result: int) -> None:
+    code = 70
+    try:
+        with files.observing(lambda kind, name: _write(log, f"{kind} {name}\n")), files.observing(step):
+            outcome = call()
+        _write(result, outcome.err)
+        code = outcome.code
+    except BaseException as error:
+        _write(result, f"Traceback: {error!r}")
+    finally:
+        os._exit(code)
+
+
+def _write(fd: int, text: str) -> None:
+    os.write(fd, text.encode())
+
+
+def _content(fd: int) -> str:
+    os.lseek(fd, 0, os.SEEK_SET)
+    with open(fd, "rb", closefd=False) as file:
+        return file.read().decode("utf-8", "replace")
+
+
+def copy_tree(source: Path, target: Path) -> None:
+    """Copy a directory with its links, modes and hard links, as `cp -a`."""
+    subprocess.run(["cp", "-a", source, target], check=True)
+
+
+@contextmanager
+def quick_directory() -> Iterator[Path]:
+    """Make a directory in memory where there is such a file system: what is killed are processes, not the machine."""
+    memory = Path("/dev/shm")
+    with tempfile.TemporaryDirectory(dir=memory if os.access(memory, os.W_OK) else None) as made:
+        yield Path(made)
+
+
+def facts_of(place: Path) -> Facts:
+    """Look at a place: everything below it, and what the catalog of its depot says."""
+    depot = place / _DEPOT
+    trees, bundles, events = _catalog(depot / "catalog.sqlite")
+    disk = {path: text for path, text in _listing(place) if not path.startswith((f"{_DEPOT}/catalog.", f"{_DEPOT}/lock"))}
+    return Facts(dict(sorted(disk.items())), _published(depot / "published"), trees, bundles, events)
+
+
+def _listing(root: Path) -> Iterator[tuple[str, str]]:
+    for folder, folders, names in os.walk(root):
+        for name in (*folders, *names):
+            path = Path(folder) / name
+            relative = path.relative_to(root).as_posix()
+            if _TEMPORARY.search(relative):
+                yield _TEMPORARY.sub(".tmp-", relative).partition(".tmp-")[0] + ".tmp-", "temporary"
+            else:
+                yield relative, _described(path)
+
+
+def _described(path: Path) -> str:
+    facts = path.lstat()
+    if stat.S_ISLNK(facts.st_mode):
+        return f"-> {path.readlink()}"
+    content = hashlib.sha256(path.read_bytes()).hexdigest() if stat.S_ISREG(facts.st_mode) else "directory"
+    return f"{stat.S_IMODE(facts.st_mode):04o} {content}"
+
+
+def _published(link: Path) -> dict[str, str]:
+    found = (Path(folder) / name for folder, _, names in os.walk(link, followlinks=True) for name in names)
+    return {path.relative_to(link).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in found}
+
+
+_TREES = """
+SELECT p.label || '/' || r.label, s.tree FROM repositories r
+JOIN products p ON p.id = r.product LEFT JOIN snapshots s ON s.id = r.current ORDER BY 1
+"""
+
+
+def _catalog(path: Path) -> tuple[dict[str, str | None], tuple[str, ...], tuple[str, ...]]:
+    if not path.exists():
+        return {}, (), ()
+    with closing(sqlite3.connect(path)) as db:
+        if not db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+            return {}, (), ()
+        bundles = tuple(f"{way} {digest}" for way, digest in db.execute("SELECT direction, id FROM bundles ORDER BY 1, 2"))
+        entries = (json.loads(entry) for (entry,) in db.execute("SELECT entry FROM ledger ORDER BY number"))
+        events = tuple(f"{one['event']} {json.dumps(one['facts'], sort_keys=True)}" for one in entries)
+        return dict(db.execute(_TREES)), bundles, events
