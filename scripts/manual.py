@@ -43,27 +43,24 @@ def page(context: click.Context) -> str:
     """Write the page of one command, in man(7)."""
     command = context.command
     usage = " ".join(command.collect_usage_pieces(context))
-    options = [record for one in command.get_params(context) if (record := one.get_help_record(context))]
+    known = [one for one in command.get_params(context) if isinstance(one, click.Option)]
+    options = [record for one in known if (record := one.get_help_record(context))]
+    below = [
+        (one.info_name or "", one.command.get_short_help_str(200)) for one in commands(context) if one.parent is context
+    ]
+    example = (command.epilog or "").removeprefix("Example: ")
     parts = [
         f'.TH "{_name(context).upper()}" 1 "" "issmedia {__version__}" "User Commands"',
         f".SH NAME\n{_name(context)} \\- {_text(command.get_short_help_str(200).rstrip('.'))}",
         f".SH SYNOPSIS\n.B {_text(context.command_path)}\n{_text(usage)}",
-        f".SH DESCRIPTION\n{_text(command.help or '')}",
+        f".SH DESCRIPTION\n{_text((command.help or '').strip())}",
+        f".SH EXAMPLE\n.EX\n{_text(example)}\n.EE" if example else "",
         _listed("OPTIONS", options),
-        _listed("COMMANDS", _family(context)),
+        _listed("COMMANDS", below),
     ]
     if context.parent is None:
         parts += [_listed("ENVIRONMENT", list(_ENVIRONMENT.items())), f".SH EXIT STATUS\n{_text(_STATUS)}"]
-    elif context.parent.command:
-        parts.append(".SH SEE ALSO\n.BR issmedia (1)")
-    if command.epilog:
-        parts.insert(4, f".SH EXAMPLE\n.EX\n{_text(command.epilog.removeprefix('Example: '))}\n.EE")
     return "\n".join(part for part in parts if part) + "\n"
-
-
-def _family(context: click.Context) -> list[tuple[str, str]]:
-    below = [one for one in commands(context) if one.parent is context]
-    return [(one.info_name or "", one.command.get_short_help_str(200)) for one in below]
 
 
 def _listed(title: str, items: list[tuple[str, str]]) -> str:

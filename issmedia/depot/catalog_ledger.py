@@ -51,18 +51,12 @@ class Ledger:
 
     def entries(self) -> Iterator[LedgerEntry]:
         """Yield all entries, oldest first; `DepotError` names one that cannot be read."""
-        for row in self._db.execute(select(ledger).order_by(ledger.c.number)):
-            body = _body(row.entry)
-            if body is None:
-                raise DepotError("is damaged", where=f"ledger entry {row.number}", hint="issmedia audit")
-            yield LedgerEntry(
-                row.number,
-                body["time"],
-                body["event"],
-                body["facts"],
-                Digest(body["previous"]),
-                Digest(row.hash),
-            )
+        yield from map(_entry, self._db.execute(select(ledger).order_by(ledger.c.number)))
+
+    def newest(self, event: str) -> LedgerEntry | None:
+        """Give the newest entry of an event, or None; read backwards, `DepotError` as for `entries`."""
+        rows = self._db.execute(select(ledger).order_by(ledger.c.number.desc()))
+        return next((entry for entry in map(_entry, rows) if entry.event == event), None)
 
     def problems(self) -> Iterator[Problem]:
         """Find every break of the chain: a hash, a number or a link that does not fit."""
@@ -76,6 +70,15 @@ class Ledger:
             if (row.number, body["number"], body["previous"]) != (number, row.number, previous):
                 yield Problem(where, f"does not follow the entry before it ({previous})")
             previous, number = Digest(row.hash), row.number
+
+
+def _entry(row: Row[Any]) -> LedgerEntry:
+    body = _body(row.entry)
+    if body is None:
+        raise DepotError("is damaged", where=f"ledger entry {row.number}", hint="issmedia audit")
+    return LedgerEntry(
+        row.number, body["time"], body["event"], body["facts"], Digest(body["previous"]), Digest(row.hash)
+    )
 
 
 def _body(entry: object) -> dict[str, Any] | None:

@@ -289,6 +289,27 @@ def test_the_kickstart_tree_is_synced_and_its_checksums_are_kept(repo: BuiltRepo
     assert synced.tree.find(".treeinfo") is not None
 
 
+def test_a_file_that_upstream_lacks_stays_left_out_though_its_bytes_are_held(repo: BuiltRepo) -> None:
+    (repo.path / "images/copy.img").write_bytes((repo.path / "images/boot.img").read_bytes())
+    checksum = hashlib.sha256((repo.path / "images/boot.img").read_bytes()).hexdigest()
+    with (repo.path / ".treeinfo").open("a") as treeinfo:
+        treeinfo.write(f"\n[checksums]\nimages/absent.img = sha256:{checksum}\n")
+    text = (repo.path / ".treeinfo").read_text()
+    (repo.path / ".treeinfo").write_text(_one_section(text))
+    sink = MemorySink()
+    first = sync(file_url(repo), sink)
+
+    second = sync(file_url(repo), sink, previous=first)
+
+    assert reasons(first) == reasons(second) == {"images/absent.img": "is not there"}
+
+
+def _one_section(text: str) -> str:
+    """Move the lines of a second [checksums] under the first."""
+    head, _, line = text.rpartition("\n[checksums]\n")
+    return head.replace("[checksums]\n", f"[checksums]\n{line}")
+
+
 def test_a_treeinfo_without_a_dot_is_read_too(repo: BuiltRepo) -> None:
     (repo.path / ".treeinfo").rename(repo.path / "treeinfo")
 

@@ -11,7 +11,7 @@ from tests.makers.sites import Outcome, Site, connected_site, disconnected_site
 
 @dataclass(frozen=True)
 class World:
-    """Site `hq` and its `key`; site `lab`, which imported `older`; `newer`, which shares no blob with it. Copy first."""
+    """Sites `hq`, with its `key`, and `lab`, which imported `older`; `newer` shares no blob with it. Copy them first."""
 
     hq: Site
     key: FileKey

@@ -27,12 +27,15 @@ Item = tuple[str, Expected]
 
 @dataclass(frozen=True)
 class Fetcher:
-    """Fetches from one upstream into one sink. `sizes` helps to recognise blobs whose size the metadata omit."""
+    """Fetches from one upstream into one sink.
+
+    `before` has the entries of the previous tree by path: they tell the size of a file where the metadata omit it.
+    """
 
     upstream: Upstream
     sink: Sink
     report: Report
-    sizes: Mapping[Digest, int] = field(default_factory=dict)
+    before: Mapping[str, Entry] = field(default_factory=dict)
     _stop: threading.Event = field(default_factory=threading.Event)
 
     def one(self, path: str, expected: Expected) -> Entry:
@@ -89,7 +92,9 @@ class Fetcher:
         if expected.checksum is None or expected.checksum[0] != "sha256":
             return None
         digest = Digest(expected.checksum[1])
-        size = self.sizes.get(digest) if expected.size is None else expected.size
+        before = self.before.get(path)
+        known = before.size if before is not None and before.sha256 == digest else None
+        size = known if expected.size is None else expected.size
         return Entry(path, digest, size) if size is not None and self.sink.holds(digest, size) else None
 
     def _tried(self, path: str, expected: Expected) -> Entry | LeftOut:

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from typing import BinaryIO
 
-from issmedia.base.digest import Digest, digest_of
+from issmedia.base.digest import digest_of
 from issmedia.base.errors import AbsentError, FormatError, UpstreamError
 from issmedia.base.events import Finished, Report, Started, Warned
 from issmedia.base.units import count_text
@@ -48,7 +48,7 @@ def sync(
 ) -> Synced:
     """Sync a repository. `UpstreamError` or `FormatError` where nothing usable is there; blobs kept until then stay."""
     listing = upstream.listing()
-    fetcher = Fetcher(upstream, sink, report, _sizes(previous))
+    fetcher = Fetcher(upstream, sink, report, _entries(previous))
     repomd = _repomd(fetcher)
     if previous is not None and _is_same(previous, repomd, listing):
         return Synced(previous.tree, None, is_signed(previous.tree), unchanged=True)
@@ -169,8 +169,8 @@ class _Sync:
             self.wanted.leave_out(path, error.message)
 
 
-def _sizes(previous: Previous | None) -> dict[Digest, int]:
-    return {} if previous is None else {entry.sha256: entry.size for entry in previous.tree.entries}
+def _entries(previous: Previous | None) -> dict[str, Entry]:
+    return {} if previous is None else {entry.path: entry for entry in previous.tree.entries}
 
 
 def _repomd(fetcher: Fetcher) -> bytes:
