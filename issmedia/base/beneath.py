@@ -10,12 +10,16 @@ import os
 import stat
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+Enter = Callable[[str], bool]
+"""Says of a directory's path whether to walk what is in it."""
+
+_DEEPEST = 512
 _KEPT = 64
 """Directory descriptors kept open at a time."""
 
@@ -82,12 +86,13 @@ class Root:
             os.close(fd)
             raise
 
-    def walk(self) -> Iterator[tuple[str, os.stat_result]]:
+    def walk(self, *, enter: Enter = lambda path: True) -> Iterator[tuple[str, os.stat_result]]:
         """Yield each path that is not a directory, with its `lstat`; sorted in its directory, links not followed.
 
-        A directory that we may not read (a stick's `lost+found`) is yielded itself.
+        A directory that `enter` declines, that we may not read (a stick's `lost+found`) or that lies deeper than 512
+        others is yielded itself.
         """
-        yield from _walk(self._fd, "")
+        yield from _walk(self._fd, "", enter)
 
     def _directory(self, path: str) -> int:
         if path == "":
@@ -125,7 +130,7 @@ def _mount_of(fd: int) -> str:
     return text[start : text.index(b"\n", start)].strip().decode()
 
 
-def _walk(fd: int, prefix: str) -> Iterator[tuple[str, os.stat_result]]:
+def _walk(fd: int, prefix: str, enter: Enter) -> Iterator[tuple[str, os.stat_result]]:
     with os.scandir(fd) as listing:
         entries = sorted(listing, key=lambda entry: entry.name)
     for entry in entries:
@@ -133,12 +138,18 @@ def _walk(fd: int, prefix: str) -> Iterator[tuple[str, os.stat_result]]:
         if not entry.is_dir(follow_symlinks=False):
             yield path, entry.stat(follow_symlinks=False)
             continue
-        try:
-            below = os.open(entry.name, _DIRECTORY, dir_fd=fd)
-        except PermissionError:
+        below = _enter(fd, entry.name) if path.count("/") < _DEEPEST and enter(path) else None
+        if below is None:
             yield path, entry.stat(follow_symlinks=False)
             continue
         try:
-            yield from _walk(below, path + "/")
+            yield from _walk(below, path + "/", enter)
         finally:
             os.close(below)
+
+
+def _enter(fd: int, name: str) -> int | None:
+    try:
+        return os.open(name, _DIRECTORY, dir_fd=fd)
+    except PermissionError:
+        return None

@@ -16,6 +16,12 @@ README = "README.txt"
 SMALL = 16 << 20
 """The longest file that is neither a blob of a tree nor a listing: README, client file, schemas."""
 
+MAX_SUMS = 1 << 30
+"""The longest `SHA256SUMS` that is read, in bytes."""
+
+LONGEST_LINE = 64 + 2 + names.MAX_VOLUME_PATH + 1
+"""The longest line of it: digest, two blanks, path, newline."""
+
 APART = frozenset({MANIFEST, SIGNATURES, SUMS})
 """Files that `SHA256SUMS` does not list: the manifest lists its digest, and the signatures sign the manifest."""
 

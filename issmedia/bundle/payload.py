@@ -15,6 +15,7 @@ from issmedia.base.events import Advanced, Finished, Report, Started
 from issmedia.base.work import each_sized
 from issmedia.bundle import layout
 from issmedia.bundle.reader import fault
+from issmedia.model import plan
 from issmedia.model.manifest import OpenedFile, TreeEntry, VerifiedBundle, VerifiedVolume
 from issmedia.model.names import shown
 from issmedia.model.tree import MAX_TREE_BYTES, Tree, blobs_of, parse_tree
@@ -39,8 +40,13 @@ class Blob:
 
 
 def read_trees(bundle: VerifiedBundle) -> dict[Digest, Tree]:
-    """Step 10: each listing's stored digest, its decompression under the signed size, its own digest and form."""
-    return {entry.digest: _read_tree(volume, entry, path) for volume, path, entry in _listings(bundle)}
+    """Step 10: each listing's stored digest, its decompression under the signed size, its own digest, form, counts."""
+    trees = {entry.digest: _read_tree(volume, entry, path) for volume, path, entry in _listings(bundle)}
+    for repo in bundle.manifest.repositories:
+        tree = trees[repo.tree]
+        if repo.files != len(tree.entries) or repo.all != plan.count(plan.needed([tree])):
+            raise FormatError("the manifest's counts are not those of the listing", where=repo.path)
+    return trees
 
 
 def blobs_on(bundle: VerifiedBundle, trees: Mapping[Digest, Tree]) -> list[Blob]:

@@ -11,11 +11,11 @@ from pathlib import Path
 from types import TracebackType
 
 from issmedia.base.beneath import BeneathFile, Root
-from issmedia.base.digest import copy_and_hash
+from issmedia.base.digest import Digest, copy_and_hash
 from issmedia.base.errors import FormatError, NotIntactError
 from issmedia.bundle import layout
-from issmedia.model.manifest import MAX_MANIFEST, MAX_SIGNATURES, UnverifiedBundle, UnverifiedVolume
-from issmedia.model.names import shown
+from issmedia.model.manifest import MAX_MANIFEST, MAX_SIGNATURES, Manifest, UnverifiedBundle, UnverifiedVolume
+from issmedia.model.names import parents, shown
 
 _FAULTS = {
     errno.ENOENT: "is missing",
@@ -50,8 +50,12 @@ class DirectoryVolume:
             raise NotIntactError(fault(cause), where=shown(path)) from cause
 
     def stray(self, known: frozenset[str]) -> list[str]:
-        """List what lies here and is not known; it is never opened."""
-        return [shown(path) for path, _ in self._root.walk() if path not in known]
+        """List what lies here and is not known: never opened, and a directory of such files not even entered."""
+        directories = parents(known)
+        try:
+            return [shown(path) for path, _ in self._root.walk(enter=directories.__contains__) if path not in known]
+        except OSError as cause:
+            raise NotIntactError(fault(cause), where=shown(str(self.path))) from cause
 
     def close(self) -> None:
         """Let go of the volume, so that it can be unmounted."""
@@ -96,6 +100,18 @@ def read_capped(volume: DirectoryVolume, path: str, limit: int) -> bytes:
     if size > limit:
         raise FormatError(f"is longer than {limit} bytes", where=path)
     return b"".join(parts)
+
+
+def read_sums(volume: UnverifiedVolume, manifest: Manifest) -> tuple[Digest, bytes]:
+    """Read `SHA256SUMS` as far as one of this manifest's could reach; give digest and bytes of what was read."""
+    most = max(entry.files for entry in manifest.volumes) * layout.LONGEST_LINE
+    parts: list[bytes] = []
+    with volume.source.open(layout.SUMS) as file:
+        try:
+            digest, _, _ = copy_and_hash(file.read, parts.append, limit=min(most, layout.MAX_SUMS, file.size))
+        except OSError as cause:
+            raise NotIntactError(fault(cause), where=f"{volume.where}: {layout.SUMS}") from cause
+    return digest, b"".join(parts)
 
 
 def fault(cause: OSError) -> str:

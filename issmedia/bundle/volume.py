@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import zstandard
 
 from issmedia.base.digest import Digest, digest_of
-from issmedia.base.errors import UsageError
+from issmedia.base.errors import FormatError, UsageError
 from issmedia.bundle import layout
 from issmedia.bundle.readme import readme
 from issmedia.model import plan, strictjson
@@ -22,6 +22,7 @@ from issmedia.model.manifest import (
     TreeEntry,
     VolumeEntry,
     left_out,
+    parse_manifest,
 )
 from issmedia.model.names import CLIENT_FILE, collisions
 from issmedia.model.schemas import DOCUMENTS, schema
@@ -90,7 +91,17 @@ def plan_bundle(header: Header, targets: tuple[RepositoryTarget, ...], *, medium
     volume = _volume(header, files, medium)
     trees = tuple(entry for entry, _ in sorted(listings.values(), key=lambda pair: pair[0].digest))
     manifest = _manifest(header, targets, repositories, trees, volume.entry)
-    return Plan(manifest, strictjson.render(manifest), (volume,))
+    return Plan(manifest, _encoded(manifest), (volume,))
+
+
+def _encoded(manifest: Manifest) -> bytes:
+    """Write the manifest; what the other side would refuse to read is refused here."""
+    data = strictjson.render(manifest)
+    try:
+        parse_manifest(data)
+    except FormatError as cause:
+        raise UsageError(f"the manifest would not be readable: {cause.message}", where=cause.where) from cause
+    return data
 
 
 def _tree_files(targets: tuple[RepositoryTarget, ...]) -> list[PlannedFile]:

@@ -131,6 +131,7 @@ class _Writer:
         self._require_space()
         if not (self._directory / layout.MANIFEST).exists():
             self._put(layout.PARTIAL, self._plan.manifest_bytes)
+            files.fsync_directory(self._directory)
 
     def _drop_strays(self) -> None:
         """Remove what an earlier plan wrote and this one does not want; what lies beside our directories stays."""

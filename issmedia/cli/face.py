@@ -49,8 +49,8 @@ class Face:
             from issmedia.cli.render import as_json
 
             sys.stdout.write(as_json(document))
-        elif not self.quiet:
-            sys.stdout.write(text().rstrip("\n") + "\n")
+        elif not self.quiet and (lines := text().rstrip("\n")):
+            sys.stdout.write(lines + "\n")
 
 
 def command(group: click.Group | None, name: str, example: str) -> Callable[[Callable[..., Any]], click.Command]:

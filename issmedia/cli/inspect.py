@@ -59,4 +59,4 @@ def _volume(found: Inspected, where: str) -> str:
     if entry is None:
         return f"{where}: its SHA256SUMS is not one of this manifest's"
     of = len(found.manifest.volumes)
-    return f"{entry.number} of {of}, {entry.label}: {count_text(entry.files, 'file')}, {bytes_text(entry.bytes)}"
+    return f"{entry.number} of {of}, {shown(entry.label)}: {count_text(entry.files, 'file')}, {bytes_text(entry.bytes)}"

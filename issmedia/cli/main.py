@@ -8,9 +8,10 @@ from pathlib import Path
 import click
 
 from issmedia import __version__
-from issmedia.base.errors import IssmediaError
+from issmedia.base.errors import IssmediaError, UsageError
 from issmedia.base.files import system_error
 from issmedia.cli.problems import show_error
+from issmedia.model.names import shown
 
 INTERRUPTED = 130
 
@@ -88,12 +89,15 @@ def run(arguments: list[str]) -> int:
     """Run one command line and return its exit code."""
     as_json = "--json" in arguments
     try:
+        _require_utf8(arguments)
         code = cli.main(arguments, prog_name="issmedia", standalone_mode=False)
         sys.stdout.flush()
         return code if isinstance(code, int) else 0
-    except click.ClickException as error:
+    except click.exceptions.NoArgsIsHelpError as error:
         error.show()
         return error.exit_code
+    except click.ClickException as error:
+        return show_error(_usage_error(error), as_json=as_json)
     except IssmediaError as error:
         return show_error(error, as_json=as_json)
     except (KeyboardInterrupt, click.Abort):
@@ -104,6 +108,18 @@ def run(arguments: list[str]) -> int:
         return 1
     except OSError as error:
         return show_error(system_error(error, str(error.filename or "the system")), as_json=as_json)
+
+
+def _require_utf8(arguments: list[str]) -> None:
+    """Refuse what could neither be signed, stored nor printed; names of files on media are not taken from here."""
+    for argument in arguments:
+        if any("\ud800" <= character <= "\udfff" for character in argument):
+            raise UsageError("an argument is not UTF-8", where=shown(argument))
+
+
+def _usage_error(error: click.ClickException) -> UsageError:
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    return UsageError(error.format_message(), hint=f"{context.command_path} --help" if context else None)
 
 
 def _version(context: click.Context, wanted: bool) -> None:

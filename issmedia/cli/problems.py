@@ -1,9 +1,9 @@
 """Errors for people and for programs."""
 
-import json
 import sys
 
 from issmedia.base.errors import IssmediaError
+from issmedia.cli.plainjson import plain_json
 from issmedia.model.names import shown
 
 _MOST = 200
@@ -13,7 +13,7 @@ _MOST = 200
 def show_error(error: IssmediaError, *, as_json: bool) -> int:
     """Write an error to stderr and return its exit code."""
     if as_json:
-        sys.stderr.write(json.dumps({"error": _document(error)}, sort_keys=True) + "\n")
+        sys.stderr.write(plain_json({"error": _document(error)}) + "\n")
     else:
         sys.stderr.write(_text(error))
     return error.exit_code

@@ -1,6 +1,5 @@
 """Events → rich bars, lines or JSON Lines on stderr; documents → JSON."""
 
-import json
 import sys
 import threading
 from collections.abc import Sequence
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from issmedia.base.events import Advanced, Event, Finished, Note, Started, Warned
+from issmedia.cli.plainjson import plain_json
 from issmedia.model.names import shown
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 def as_json(document: object) -> str:
     """Write a document as JSON: keys sorted, two-space indent."""
-    return json.dumps(msgspec.to_builtins(document), sort_keys=True, indent=2, ensure_ascii=False) + "\n"
+    return plain_json(msgspec.to_builtins(document), indent=2) + "\n"
 
 
 class Renderer:
@@ -53,7 +53,7 @@ class Renderer:
 
     def _line(self, event: Note | Warned) -> None:
         if self._as_json:
-            self._write(json.dumps({"event": type(event).__name__.lower(), **asdict(event)}, sort_keys=True))
+            self._write(plain_json({"event": type(event).__name__.lower(), **asdict(event)}))
         elif isinstance(event, Warned):
             where = f"{shown(event.where)}: " if event.where else ""
             self._write(f"warning: {where}{shown(event.message)}")

@@ -9,7 +9,7 @@ import click
 from issmedia.cli.face import Face, command
 from issmedia.cli.render import table
 from issmedia.depot.depot import open_depot
-from issmedia.model.documents import Product, Repository
+from issmedia.model.documents import Repository
 from issmedia.ops import setup
 
 
@@ -50,8 +50,8 @@ def product_list(face: Face) -> None:
 def product_show(face: Face, label: str) -> None:
     """Show a product's repositories."""
     with open_depot(face.root).catalog.reading() as db:
-        repositories = db.names.select([label])
-        product = next((one for one in db.names.products() if one.label == label), Product(label, label))
+        product = db.names.product(label)
+        repositories = db.names.repositories(label)
     document = {"product": product, "repositories": repositories}
     face.answer(document, lambda: f"{product.label}: {product.name}\n" + _repositories(repositories))
 
@@ -97,8 +97,8 @@ def repo_list(face: Face) -> None:
 def repo_show(face: Face, path: str) -> None:
     """Show a repository and its snapshots."""
     with open_depot(face.root).catalog.reading() as db:
-        (repository,) = db.names.select([path])[:1]
-        snapshots = db.names.snapshots(repository.path)
+        snapshots = db.names.snapshots(path)
+        (repository,) = db.names.select([path])
     rows = [(one.taken, one.tree[:16], str(one.packages), str(len(one.incomplete) or "")) for one in snapshots]
     document = {"repository": repository, "snapshots": snapshots}
     face.answer(

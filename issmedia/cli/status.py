@@ -1,6 +1,5 @@
 """status, search, log, audit: look at a site."""
 
-import json
 import sys
 
 import click
@@ -8,6 +7,7 @@ import msgspec
 
 from issmedia.base.units import bytes_text, count_text
 from issmedia.cli.face import Face, command
+from issmedia.cli.plainjson import plain_json
 from issmedia.cli.render import table
 from issmedia.depot.depot import open_depot
 from issmedia.model.names import shown
@@ -40,11 +40,11 @@ def log_command(face: Face) -> None:
     """Show the ledger, oldest first; --json gives JSON Lines."""
     for entry in log(open_depot(face.root)):
         if face.as_json:
-            sys.stdout.write(json.dumps(msgspec.to_builtins(entry), sort_keys=True, ensure_ascii=False) + "\n")
-        else:
-            facts = json.dumps(entry.facts, sort_keys=True, ensure_ascii=True)
+            sys.stdout.write(plain_json(msgspec.to_builtins(entry)) + "\n")
+        elif not face.quiet:
+            facts = plain_json(entry.facts)
             text = f"{entry.number:>5}  {entry.time}  {shown(entry.event)}  {entry.hash[:12]}"
-            sys.stdout.write(text + (f"\n       {facts}\n" if face.verbose else f"  {_short(facts)}\n"))
+            sys.stdout.write(text + (f"\n       {facts}\n" if face.verbose else f"  {_short(facts, 78 - len(text))}\n"))
 
 
 @command(None, "audit", "issmedia audit")
@@ -63,8 +63,8 @@ def audit_command(face: Face) -> None:
     require_clean(found)
 
 
-def _short(facts: str) -> str:
-    return facts if len(facts) <= 60 else facts[:59] + "…"
+def _short(facts: str, width: int) -> str:
+    return facts if len(facts) <= width else facts[: max(0, width - 1)] + "…"
 
 
 def _status(found: Status) -> str:
@@ -81,7 +81,7 @@ def _status(found: Status) -> str:
 
 def _repository(one: RepositoryStatus) -> tuple[str, ...]:
     if one.snapshot is None:
-        return (one.repository.path, "", "", "(never synced)", "", "")
-    seen = "this" if one.published == one.snapshot.tree else (one.published or "nothing")[:16]
+        return (one.repository.path, "", "", "never synced", "", "")
+    seen = "this" if one.published == one.snapshot.tree else (one.published or "nothing")[:12]
     facts = one.snapshot
-    return (one.repository.path, f"{facts.packages:,}", bytes_text(facts.size), facts.tree[:16], seen, facts.taken)
+    return (one.repository.path, f"{facts.packages:,}", bytes_text(facts.size), facts.tree[:12], seen, f"{facts.taken[:16]}Z")

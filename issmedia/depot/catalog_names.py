@@ -32,6 +32,13 @@ class Names:
         rows = self._db.execute(select(products.c.label, products.c.name).order_by(products.c.label))
         return [Product(row.label, row.name) for row in rows]
 
+    def product(self, label: str) -> Product:
+        """Give the product of this label."""
+        found = next((one for one in self.products() if one.label == label), None)
+        if found is None:
+            raise UsageError(f"no product {shown(label)}", hint="issmedia product list")
+        return found
+
     def add_product(self, product: Product) -> None:
         """Add a product; one that differs only in case is refused, one that is there keeps its name."""
         found = self._db.execute(select(products.c.label).where(products.c.folded == product.label.casefold())).scalar()
@@ -46,7 +53,7 @@ class Names:
         if self.repositories(label):
             raise UsageError(f"product {label} still has repositories", hint="issmedia repo remove them first")
         if not self._db.execute(delete(products).where(products.c.label == label)).rowcount:
-            raise UsageError(f"no product {label}", hint="issmedia product list")
+            raise UsageError(f"no product {shown(label)}", hint="issmedia product list")
 
     def repositories(self, product: str | None = None) -> list[Repository]:
         """List repositories, sorted by product and label; of one product where it is given."""
@@ -69,8 +76,9 @@ class Names:
         everything = self.repositories()
         if not what:
             return everything
+        products = {product.label for product in self.products()}
         for name in what:
-            if not any(_matches(repository, name) for repository in everything):
+            if name not in products and not any(_matches(repository, name) for repository in everything):
                 raise UsageError(f"no product or repository {shown(name)}", hint="issmedia repo list")
         return [one for one in everything if any(_matches(one, name) for name in what)]
 
@@ -165,7 +173,7 @@ class Names:
     def _known(self, path: str) -> Row[tuple[object, ...]]:
         row = self._row(path)
         if row is None:
-            raise UsageError(f"no repository {path}", hint="issmedia repo list")
+            raise UsageError(f"no repository {shown(path)}", hint="issmedia repo list")
         return row
 
     def _repository(self, row: Row[tuple[object, ...]]) -> Repository:

@@ -77,9 +77,20 @@ def collisions(paths: Iterable[str]) -> Iterator[Problem]:
     Directories count too: `A/x` and `a/y` collide, since a medium that folds case makes them one.
     """
     listed = list(paths)
-    folders = _folders(listed)
+    folders = parents(listed)
     if len({folded(name) for name in (*listed, *folders)}) < len(listed) + len(folders):
         yield from _described(listed)
+
+
+def parents(paths: Iterable[str]) -> set[str]:
+    """Give the directories that paths lie in, each once."""
+    found: set[str] = set()
+    for path in paths:
+        parent = path.rpartition("/")[0]
+        while parent and parent not in found:
+            found.add(parent)
+            parent = parent.rpartition("/")[0]
+    return found
 
 
 def shown(text: str) -> str:
@@ -115,16 +126,6 @@ def _component_fault(component: str) -> str | None:
     if unicodedata.normalize("NFC", component) != component:
         return "is not in Unicode normal form C"
     return None
-
-
-def _folders(paths: Iterable[str]) -> set[str]:
-    folders: set[str] = set()
-    for path in paths:
-        end = path.rfind("/")
-        while end > 0 and path[:end] not in folders:
-            folders.add(path[:end])
-            end = path.rfind("/", 0, end)
-    return folders
 
 
 def _described(paths: list[str]) -> Iterator[Problem]:

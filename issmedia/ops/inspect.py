@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from issmedia.base.digest import Digest, copy_and_hash
-from issmedia.bundle import layout
+from issmedia.base.digest import Digest
+from issmedia.bundle.reader import read_sums
 from issmedia.model.manifest import Manifest, UnverifiedBundle, VolumeEntry, parse_manifest
 from issmedia.model.sshsig import Signature, read_signatures
 
@@ -23,8 +23,7 @@ def inspect(bundle: UnverifiedBundle) -> Inspected:
     manifest = parse_manifest(bundle.manifest)
     found = []
     for volume in bundle.volumes:
-        with volume.source.open(layout.SUMS) as file:
-            digest, _, _ = copy_and_hash(file.read, len, limit=file.size)
+        digest, _ = read_sums(volume, manifest)
         found.append((volume.where, next((one for one in manifest.volumes if one.sums == digest), None)))
     return Inspected(bundle.id, manifest, _fingerprints(bundle.signatures), tuple(found))
 

@@ -142,9 +142,9 @@ def _own(key: keys.StoredKey) -> OwnKey:
 
 
 def _span(after: str | None, before: str | None) -> str:
-    parts = [f"from {after}"] if after else []
-    parts += [f"until {before}"] if before else []
-    return " ".join(parts) or "trusted"
+    """Say from when to when a key is trusted; of a midnight only the day."""
+    moments = (("from", after), ("until", before))
+    return " ".join(f"{word} {text.removesuffix('T00:00:00Z')}" for word, text in moments if text) or "trusted"
 
 
 def _record(depot: OwnedDepot, event: str, name: str, public: PublicKey, *, now: str) -> None:

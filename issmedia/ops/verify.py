@@ -8,7 +8,7 @@ The steps carry the numbers of `docs/format.md`, clause "Verification". 1 and 2 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from issmedia.base.digest import Digest, copy_and_hash
+from issmedia.base.digest import Digest
 from issmedia.base.errors import (
     BaseMissingError,
     ExpiredError,
@@ -19,6 +19,7 @@ from issmedia.base.errors import (
 )
 from issmedia.base.events import Report, Warned
 from issmedia.bundle import layout, payload
+from issmedia.bundle.reader import read_sums
 from issmedia.depot.keyring import Keyring
 from issmedia.depot.signatures import Verdict, check_signatures
 from issmedia.model import trust
@@ -31,10 +32,7 @@ from issmedia.model.manifest import (
     VolumeEntry,
     parse_manifest,
 )
-from issmedia.model.names import MAX_VOLUME_PATH
 from issmedia.model.trust import SiteState
-
-_LONGEST_LINE = 64 + 2 + MAX_VOLUME_PATH + 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,10 +131,7 @@ def _require_current(bundle: Digest, manifest: Manifest, state: SiteState, *, no
 
 def _volume(volume: UnverifiedVolume, manifest: Manifest) -> VerifiedVolume:
     """Step 7: the volume's sums are those of a volume that the manifest lists."""
-    most = max(entry.files for entry in manifest.volumes) * _LONGEST_LINE
-    parts: list[bytes] = []
-    with volume.source.open(layout.SUMS) as file:
-        digest, size, _ = copy_and_hash(file.read, parts.append, limit=min(most, file.size))
+    digest, data = read_sums(volume, manifest)
     entry = next((entry for entry in manifest.volumes if entry.sums == digest), None)
     if entry is None:
         raise NotIntactError(
@@ -144,9 +139,8 @@ def _volume(volume: UnverifiedVolume, manifest: Manifest) -> VerifiedVolume:
             where=f"{volume.where}: {layout.SUMS}",
             hint="this volume is damaged, or belongs to another bundle",
         )
-    data = b"".join(parts)
     index = layout.parse_sums(data, where=f"{volume.where}: {layout.SUMS}")
-    _require_count(entry, len(index), size)
+    _require_count(entry, len(index), len(data))
     return VerifiedVolume(entry, volume.where, index, data, volume.source)
 
 

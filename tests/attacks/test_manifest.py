@@ -20,7 +20,7 @@ from issmedia.depot.keys import FileKey
 from issmedia.model.manifest import parse_manifest
 from issmedia.model.tree import Entry, Tree
 from issmedia.ops.verify import verify
-from tests.makers.attacked import World, assert_refused
+from tests.makers.attacked import World, assert_refused, command_line
 from tests.makers.forge import Document, edit_manifest, handmade, manifest_of, put_manifest, put_sums, replace_tree
 from tests.makers.programs import run
 from tests.makers.sites import Site
@@ -101,7 +101,7 @@ def test_015_another_encoding_is_refused(lab: Site, volume: Path, release: FileK
 def test_015_no_field_takes_a_value_of_another_kind(volume: Path) -> None:
     """In each field in turn stands something that is not what belongs there: refused, and never a bug of ours."""
     good = manifest_of(volume)
-    wrong = (None, True, -1, 0, 2**53, "", "x\n", "../..", "9" * 5000, [], [[]], {}, [None])
+    wrong: tuple[object, ...] = (None, True, -1, 0, 2**53, "", "x\n", "../..", "9" * 5000, [], [[]], {}, [None])
 
     for path in _fields(good):
         for value in wrong:
@@ -147,9 +147,9 @@ def test_016_the_manifest_and_each_file_are_opened_once(world: World, lab: Site,
     """A medium that answers a second reading otherwise than the first never gets to answer it."""
     trace = tmp_path / "trace"
 
-    command = ["import", str(world.newer)]
-    code = f"import sys; from issmedia.cli.main import run; sys.exit(run(['--depot', {str(lab.root)!r}, *{command}]))"
-    run("strace", "-f", "-qq", "-e", "trace=open,openat,openat2", "-o", trace, _python(), "-P", "-c", code)
+    run(
+        "strace", "-f", "-qq", "-e", "trace=open,openat,openat2", "-o", trace, *command_line(lab, "import", world.newer)
+    )
 
     opened = [line.split('"')[1] for line in trace.read_text().splitlines() if '"' in line and "= -1" not in line]
     names = [path.name for path in world.newer.rglob("*") if path.is_file()]
@@ -239,7 +239,7 @@ def test_046_a_size_beyond_the_disk_is_refused_before_anything_is_copied(
     before = lab.state()
     checked, imported = lab.call("verify", volume), lab.call("import", volume)
 
-    assert (checked.code, lab.state()) == (6, before), checked.err
+    assert (checked.code in {5, 6}, lab.state()) == (True, before), checked.err
     assert imported.code in {4, 5}, imported.err
     assert list((lab.root / "store/incoming").iterdir()) == []
 
@@ -275,10 +275,6 @@ def test_046_a_number_of_files_that_the_sums_belie_is_refused(
 
     assert (outcome.code in {5, 6}, lab.state()) == (True, before)
     assert "SHA256SUMS" in outcome.err
-
-
-def _python() -> Path:
-    return Path(os.sys.executable)  # type: ignore[attr-defined]
 
 
 def _fields(document: object, path: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:

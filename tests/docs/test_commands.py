@@ -54,9 +54,7 @@ def _wrong(line: list[str]) -> Iterator[str]:
             return
         context, line = KNOWN[name], line[1:]
     options = {option for one in context.command.get_params(context) for option in one.opts}
-    yield from (
-        f"issmedia {context.command_path} has no {word}" for word in line if word[:1] == "-" and word not in options
-    )
+    yield from (f"{context.command_path} has no {word}" for word in line if word[:1] == "-" and word not in options)
 
 
 @pytest.mark.parametrize("document", documents(), ids=lambda path: path.name)

@@ -1,5 +1,6 @@
 """A site under attack: it trusts another, imported its first bundle, and gets a second one that somebody altered."""
 
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from tests.makers.sites import Outcome, Site, connected_site, disconnected_site
 
 @dataclass(frozen=True)
 class World:
-    """Sites `hq`, with its `key`, and `lab`, which imported `older`; `newer` shares no blob with it. Copy them first."""
+    """Sites `hq`, with its `key`, and `lab`, which imported `older`; `newer` shares no blob with it. Copy first."""
 
     hq: Site
     key: FileKey
@@ -33,6 +34,12 @@ def build_world(root: Path) -> World:
     hq.do("sync")
     hq.do("export", "--to", root / "newer", "--notes", "the second")
     return World(hq, release_key(hq), lab, root / "older", root / "newer")
+
+
+def command_line(site: Site, *arguments: str | Path) -> list[str]:
+    """Write the command that runs `issmedia --depot ROOT ARGUMENTS` in a process of its own."""
+    program = "from issmedia.cli.main import main; main()"
+    return [sys.executable, "-P", "-c", program, "--depot", str(site.root), *map(str, arguments)]
 
 
 def assert_refused(lab: Site, volume: Path, code: int, *says: str) -> Outcome:

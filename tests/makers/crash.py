@@ -18,6 +18,7 @@ import signal
 import sqlite3
 import stat
 import subprocess
+import sys
 import tempfile
 import threading
 import warnings
@@ -37,6 +38,7 @@ KINDS = frozenset({"create", "write", "fsync", "syncfs", "link", "rename", "unli
 """Every kind of change that `base.files` announces."""
 
 _DEPOT = "depot"
+_MAIN = "from issmedia.cli.main import main; main()"
 _DONE = " done"
 _TEMPORARY = re.compile(r"\.tmp-[0-9a-f]{32}")
 _HALF = re.compile(r"\.tmp-|store/incoming/.|manifest\.json\.partial")
@@ -136,65 +138,90 @@ class Scene:
             ended = forked(self.call, fault(number))
             if len(ended.steps) < number:
                 return
-            yield Trial(self, number, ended)
+            kind, name = ended.steps[number - 1]
+            yield Trial(self, ended, kind, f"{self.arguments[0]}: change {number}, {kind} {name}")
+
+    def straced(self, *options: str, log: Path = Path(os.devnull)) -> Ended:
+        """Run the command anew as a process under strace: `options` inject into its system calls, or log them."""
+        self.fresh()
+        environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1", "PYTHONPATH": str(Path(__file__).parents[2])}
+        command = [
+            "strace",
+            "-qq",
+            "-o",
+            log,
+            *options,
+            sys.executable,
+            "-c",
+            _MAIN,
+            "--depot",
+            self.site.root,
+            *self.resolved,
+        ]
+        done = subprocess.run(list(map(str, command)), env=environment, capture_output=True, check=False)
+        code = None if done.returncode == -signal.SIGKILL else done.returncode
+        return Ended(code, done.stderr.decode("utf-8", "replace"), ())
 
 
 @dataclass(frozen=True)
 class Trial:
-    """A run that was struck at change `number`, and what it left at the place; look before the next begins."""
+    """A run that was struck at a change of this `kind`, and left what is at the place until the next run begins."""
 
     scene: Scene
-    number: int
     ended: Ended
-
-    @property
-    def kind(self) -> str:
-        """Name the kind of change that was struck."""
-        return self.ended.steps[self.number - 1][0]
+    kind: str
+    what: str
 
     def __str__(self) -> str:
-        return f"{self.scene.arguments[0]}: change {self.number}, {' '.join(self.ended.steps[self.number - 1])}"
+        return self.what
 
 
 def kill_at(number: int) -> files.Step:
     """Kill the process, as a power cut would, before the n-th change."""
-    return _at(number, lambda _kind: os.kill(os.getpid(), signal.SIGKILL))
+
+    def strike(count: int, _kind: str, _name: str) -> None:
+        if count == number:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    return _counting(strike)
 
 
 def fail_at(number: int) -> files.Step:
     """Let the n-th change fail with an error of the device."""
-    return _at(number, lambda _kind: _raise(errno.EIO))
+
+    def strike(count: int, _kind: str, name: str) -> None:
+        if count == number:
+            _fail(errno.EIO, name)
+
+    return _counting(strike)
 
 
 def full_from(number: int) -> files.Step:
     """Let the disk be full from the n-th change on: nothing grows any more, what is there can be removed."""
-    count = itertools.count(1)
+
+    def strike(count: int, kind: str, name: str) -> None:
+        if count >= number and kind != "unlink":
+            _fail(errno.ENOSPC, name)
+
+    return _counting(strike)
+
+
+def _counting(strike: Callable[[int, str, str], None]) -> files.Step:
+    numbers = itertools.count(1)
     guard = threading.Lock()
 
     def step(kind: str, name: str) -> None:
         with guard:
-            late = next(count) >= number
-        if late and kind != "unlink" and not name.endswith(_DONE):
-            _raise(errno.ENOSPC)
+            number = next(numbers)
+        strike(number, kind, name)
 
     return step
 
 
-def _at(number: int, strike: Callable[[str], None]) -> files.Step:
-    count = itertools.count(1)
-    guard = threading.Lock()
-
-    def step(kind: str, name: str) -> None:
-        with guard:
-            struck = next(count) == number
-        if struck:
-            strike(kind)
-
-    return step
-
-
-def _raise(code: int) -> None:
-    raise OSError(code, os.strerror(code))
+def _fail(code: int, name: str) -> None:
+    """Fail, except where nothing is changed: after the database's commit."""
+    if not name.endswith(_DONE):
+        raise OSError(code, os.strerror(code))
 
 
 def forked(call: Callable[[], Outcome], step: files.Step) -> Ended:
@@ -221,6 +248,7 @@ def _be_child(call: Callable[[], Outcome], step: files.Step, log: int, result: i
         code = outcome.code
     except BaseException as error:
         _write(result, f"Traceback: {error!r}")
+        raise
     finally:
         os._exit(code)
 
@@ -252,7 +280,9 @@ def facts_of(place: Path) -> Facts:
     """Look at a place: everything below it, and what the catalog of its depot says."""
     depot = place / _DEPOT
     trees, bundles, events = _catalog(depot / "catalog.sqlite")
-    disk = {path: text for path, text in _listing(place) if not path.startswith((f"{_DEPOT}/catalog.", f"{_DEPOT}/lock"))}
+    disk = {
+        path: text for path, text in _listing(place) if not path.startswith((f"{_DEPOT}/catalog.", f"{_DEPOT}/lock"))
+    }
     return Facts(dict(sorted(disk.items())), _published(depot / "published"), trees, bundles, events)
 
 
@@ -292,7 +322,9 @@ def _catalog(path: Path) -> tuple[dict[str, str | None], tuple[str, ...], tuple[
     with closing(sqlite3.connect(path)) as db:
         if not db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
             return {}, (), ()
-        bundles = tuple(f"{way} {digest}" for way, digest in db.execute("SELECT direction, id FROM bundles ORDER BY 1, 2"))
+        bundles = tuple(
+            f"{way} {digest}" for way, digest in db.execute("SELECT direction, id FROM bundles ORDER BY 1, 2")
+        )
         entries = (json.loads(entry) for (entry,) in db.execute("SELECT entry FROM ledger ORDER BY number"))
         events = tuple(f"{one['event']} {json.dumps(one['facts'], sort_keys=True)}" for one in entries)
         return dict(db.execute(_TREES)), bundles, events

@@ -37,7 +37,7 @@ def documents() -> list[Path]:
 def examples(path: Path) -> list[Example]:
     """Read the examples of a document that are to be executed, in order."""
     text = path.read_text()
-    found = []
+    found: list[Example] = []
     for fence in _FENCE.finditer(text):
         if fence["info"] == "console run":
             line = text.count("\n", 0, fence.start("body")) + 1
@@ -47,7 +47,7 @@ def examples(path: Path) -> list[Example]:
 
 def code(text: str) -> list[str]:
     """List the lines of fenced blocks, and the code spans between them."""
-    spans = [span for span in re.findall(r"`([^`]+)`", _FENCE.sub("", text).replace("\n", " "))]
+    spans: list[str] = re.findall(r"`([^`]+)`", _FENCE.sub("", text).replace("\n", " "))
     return [line for fence in _FENCE.finditer(text) for line in fence["body"].splitlines()] + spans
 
 

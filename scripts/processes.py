@@ -1,0 +1,90 @@
+"""Processes, measured: wall time, processor time, peak memory, bytes read; and the machine they ran on."""
+
+import os
+import platform
+import re
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+_READ = re.compile(r"\b(?:read|pread64)\([0-9]+<(?P<path>[^>]*)>.* = (?P<bytes>[0-9]+)$")
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One run: seconds of wall clock and of processors, and the peak memory of the largest process in its tree."""
+
+    seconds: float
+    cpu_seconds: float
+    peak_bytes: int
+
+
+def measure(command: Sequence[str | Path], *, codes: tuple[int, ...] = (0,)) -> Run:
+    """Run a command that must end with one of these exit codes; what it says is shown only when it does not."""
+    arguments = [str(part) for part in command]
+    with tempfile.TemporaryFile() as said:
+        start = time.perf_counter()
+        process = subprocess.Popen(arguments, stdin=subprocess.DEVNULL, stdout=said, stderr=subprocess.STDOUT)
+        _, status, usage = os.wait4(process.pid, 0)
+        seconds = time.perf_counter() - start
+        process.returncode = os.waitstatus_to_exitcode(status)
+        if process.returncode not in codes:
+            said.seek(0)
+            text = said.read().decode("utf-8", "replace")
+            raise SystemExit(f"{' '.join(arguments)}: exit code {process.returncode}\n{text}")
+    return Run(seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024)
+
+
+def bytes_read_below(directory: Path, command: Sequence[str | Path]) -> int | None:
+    """Run a command under strace, and sum what it read from files below a directory; None without strace."""
+    if shutil.which("strace") is None:
+        return None
+    with tempfile.TemporaryDirectory() as scratch:
+        log = Path(scratch) / "log"
+        strace = ["strace", "-f", "-ff", "-y", "-s", "0", "-e", "trace=read,pread64", "-o", str(log)]
+        measure([*strace, *command])
+        return sum(_read_below(f"{directory}/", path) for path in Path(scratch).iterdir())
+
+
+def machine(directory: Path) -> dict[str, str]:
+    """Say on what was measured."""
+    pages, page = os.sysconf("SC_PHYS_PAGES"), os.sysconf("SC_PAGE_SIZE")
+    packages = ("createrepo-c", "cryptography", "msgspec", "SQLAlchemy", "zstandard")
+    return {
+        "processor": f"{_processor()}, {os.cpu_count()} cores",
+        "memory": f"{pages * page / 1e9:.0f} GB",
+        "file system": _file_system(directory),
+        "system": f"{platform.system()} {platform.release()}, Python {platform.python_version()}",
+        "packages": ", ".join(f"{name} {version(name)}" for name in packages),
+        "tools": f"{_first_line('cp', '--version')}; {_first_line('openssl', 'version')}",
+        "load": f"{os.getloadavg()[0]:.1f} at the start",
+    }
+
+
+def _read_below(prefix: str, log: Path) -> int:
+    """Sum the reads in one thread's log: there, calls are never interrupted by another thread's."""
+    found = (_READ.search(line) for line in log.read_text(errors="replace").splitlines())
+    return sum(int(match["bytes"]) for match in found if match and match["path"].startswith(prefix))
+
+
+def _processor() -> str:
+    match = re.search(r"^model name\s*: (.*)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
+    return match[1] if match else platform.machine()
+
+
+def _file_system(directory: Path) -> str:
+    done = subprocess.run(["df", "--output=fstype", directory], capture_output=True, text=True, check=False)
+    return (done.stdout.split() or ["unknown"])[-1]
+
+
+def _first_line(*command: str) -> str:
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        return f"no {command[0]}"
+    return (done.stdout.splitlines() or ["?"])[0]

@@ -1,0 +1,1 @@
+"""Bundles kept for ever: whatever issmedia wrote once, every later issmedia reads."""
