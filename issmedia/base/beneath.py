@@ -86,7 +86,7 @@ class Root:
             os.close(fd)
             raise
 
-    def walk(self, *, enter: Enter = lambda path: True) -> Iterator[tuple[str, os.stat_result]]:
+    def walk(self, *, enter: Enter = lambda _path: True) -> Iterator[tuple[str, os.stat_result]]:
         """Yield each path that is not a directory, with its `lstat`; sorted in its directory, links not followed.
 
         A directory that `enter` declines, that we may not read (a stick's `lost+found`) or that lies deeper than 512

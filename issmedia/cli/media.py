@@ -62,7 +62,8 @@ def import_command(
             result = import_bundle(
                 bundle, owned, inventory=YUM.inventory, now=face.now, workers=face.workers, report=report
             )
-            published = None if no_publish else publish(owned, now=face.now, report=report)
+            what = [one.path for one in bundle.manifest.repositories]
+            published = None if no_publish else publish(owned, what, now=face.now, report=report)
     document = {"dry_run": dry_run, "imported": result, "published": published}
     face.answer(document, lambda: _imported_text(result, published, depot, dry_run=dry_run))
 

@@ -84,4 +84,11 @@ def _repository(one: RepositoryStatus) -> tuple[str, ...]:
         return (one.repository.path, "", "", "never synced", "", "")
     seen = "this" if one.published == one.snapshot.tree else (one.published or "nothing")[:12]
     facts = one.snapshot
-    return (one.repository.path, f"{facts.packages:,}", bytes_text(facts.size), facts.tree[:12], seen, f"{facts.taken[:16]}Z")
+    return (
+        one.repository.path,
+        f"{facts.packages:,}",
+        bytes_text(facts.size),
+        facts.tree[:12],
+        seen,
+        f"{facts.taken[:16]}Z",
+    )

@@ -2,7 +2,7 @@
 
 import click
 
-from issmedia.base.errors import IssmediaError, UpstreamError, UsageError
+from issmedia.base.errors import FormatError, IssmediaError, UpstreamError, UsageError
 from issmedia.base.events import Report
 from issmedia.base.units import bytes_text, count_text
 from issmedia.cli.face import LEFT_OUT, Face, command
@@ -24,7 +24,7 @@ def sync_command(face: Face, what: tuple[str, ...]) -> int:
         for repository in _sources(depot, what):
             try:
                 results.append(_sync_one(depot, repository, face, report))
-            except UpstreamError as error:
+            except (UpstreamError, FormatError) as error:
                 error.where = f"{repository.path}: {error.where or ''}".rstrip(": ")
                 failures.append(error)
     document = {"repositories": results, "failed": [{"where": one.where, "message": one.message} for one in failures]}
@@ -32,7 +32,7 @@ def sync_command(face: Face, what: tuple[str, ...]) -> int:
     for failure in failures:
         show_error(failure, as_json=face.as_json)
     if failures and not results:
-        return UpstreamError.exit_code
+        return failures[0].exit_code
     return LEFT_OUT if failures or any(one.incomplete for one in results) else 0
 
 

@@ -74,7 +74,7 @@ class Search:
         query = _in_current(select(packages, *_PATH).select_from(packages), tree_packages, packages).where(
             or_(packages.c.name.like(like, escape="\\"), packages.c.summary.like(like, escape="\\"))
         )
-        rows = self._db.execute(query.order_by(packages.c.name, packages.c.version, products.c.label))
+        rows = self._db.execute(query.order_by(packages.c.name, packages.c.version, *_PATH))
         return [_found_package(row) for row in rows]
 
     def advisories(self, term: str) -> list[FoundAdvisory]:
@@ -89,7 +89,7 @@ class Search:
                 advisories.c.id.in_(by_cve),
             )
         )
-        rows = self._db.execute(query.order_by(advisories.c.issued.desc(), advisories.c.advisory))
+        rows = self._db.execute(query.order_by(advisories.c.issued.desc(), advisories.c.advisory, *_PATH))
         return [
             FoundAdvisory(f"{r.product}/{r.repository}", r.advisory, r.kind, r.severity, r.issued, r.title)
             for r in rows

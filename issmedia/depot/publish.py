@@ -1,6 +1,7 @@
 """Trees → directories of hard links that clients read; the switch by one rename.
 
     publications/
+    ├── trees/<digest>.holes     says that files of the tree were withdrawn, until they are back
     ├── trees/<digest>/…         one tree: hard links to the store; made once, shared by generations
     └── <digest>/                a generation
         ├── issmedia.repo        the client file
@@ -66,11 +67,13 @@ class Publications:
         return self.root / "trees" / tree
 
     def has_tree(self, tree: Digest) -> bool:
-        """Say whether a tree's directory is made."""
-        return self.tree_path(tree).is_dir()
+        """Say whether a tree's directory is made, and has no holes."""
+        return self.tree_path(tree).is_dir() and not self._holes(tree).exists()
 
     def add_tree(self, digest: Digest, tree: Tree) -> None:
-        """Make a tree's directory of hard links under a temporary name, then name it."""
+        """Make a tree's directory of hard links under a temporary name, then name it; or fill the holes in one."""
+        if self.tree_path(digest).is_dir():
+            return self._fill(digest, tree)
         files.make_directory(self.root / "trees")
         files.sweep(self.root / "trees")
         draft = files.temporary_name(self.root / "trees")
@@ -106,9 +109,24 @@ class Publications:
             for name in names
             if os.lstat(Path(folder) / name).st_ino == inode
         ]
+        for tree in {path.relative_to(self.root / "trees").parts[0] for path in found}:
+            files.write_atomic(self._holes(Digest(tree)), b"")
         for path in found:
             files.unlink(path)
         return len(found)
+
+    def _holes(self, tree: Digest) -> Path:
+        return self.root / "trees" / f"{tree}.holes"
+
+    def _fill(self, digest: Digest, tree: Tree) -> None:
+        """Link what was withdrawn and is in the store again; what is not there yet stays a hole."""
+        gone = [entry for entry in tree.entries if not (self.tree_path(digest) / entry.path).exists()]
+        back = [entry for entry in gone if self._store.has(entry.sha256, entry.size)]
+        for entry in back:
+            self._link(entry, self.tree_path(digest) / entry.path)
+        files.sync_filesystem(self.tree_path(digest))
+        if len(back) == len(gone):
+            files.unlink(self._holes(digest))
 
     def _write(self, generation: Generation) -> None:
         target = self.root / generation.name
@@ -142,7 +160,7 @@ class Publications:
             if entry not in kept and entry != "trees":
                 _drop(self.root / entry)
         for entry in sorted(os.listdir(self.root / "trees")) if (self.root / "trees").is_dir() else ():
-            if entry not in linked:
+            if entry.removesuffix(".holes") not in linked:
                 _drop(self.root / "trees" / entry)
 
     def _link(self, entry: Entry, target: Path) -> None:

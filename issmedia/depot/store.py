@@ -10,6 +10,7 @@ durable too. A crash loses at most the batch that was not linked yet.
 """
 
 import contextlib
+import errno
 import os
 import threading
 from collections.abc import Callable, Iterator
@@ -102,6 +103,7 @@ class Writing:
         self._pending_bytes = 0
         self._shards: set[str] = set()
         self._may_clone = True
+        self._broken = False
 
     def add(
         self,
@@ -148,7 +150,7 @@ class Writing:
         if not pending:
             return
         try:
-            files.sync_filesystem(self._incoming)
+            self._sync()
             for path, digest, size in pending:
                 self._name(path, digest, size)
         except OSError as cause:
@@ -187,6 +189,16 @@ class Writing:
             full = len(self._pending) >= _BATCH_FILES or self._pending_bytes >= _BATCH_BYTES
         if full:
             self.flush()
+
+    def _sync(self) -> None:
+        """Flush the file system; once that failed, nothing is named any more: the kernel tells each loss only once."""
+        if self._broken:
+            raise OSError(errno.EIO, "an earlier flush failed")
+        try:
+            files.sync_filesystem(self._incoming)
+        except OSError:
+            self._broken = True
+            raise
 
     def _name(self, path: str, digest: Digest, size: int) -> None:
         target = self._store.path(digest)

@@ -16,6 +16,7 @@ from issmedia.base.errors import FormatError
 from issmedia.model import strictjson
 from issmedia.model.documents import LeftOut
 from issmedia.model.names import is_label, shown
+from issmedia.model.signers import is_moment
 from issmedia.model.tree import DigestField, SizeField, Tree
 
 FORMAT = "issmedia-bundle"
@@ -287,12 +288,19 @@ def _check_references(manifest: Manifest) -> None:
             raise FormatError("an entry stands twice", where=f"manifest.json: {name}")
     if numbers != list(range(1, len(numbers) + 1)):
         raise FormatError("volumes are not numbered 1, 2, 3, …", where="manifest.json: volumes")
-    known = {product.label for product in manifest.products}
+    _check_times(manifest)
+    known, listed = {product.label for product in manifest.products}, set(trees)
     for label in (*known, *([manifest.destination] if manifest.destination else [])):
         if not is_label(label):
             raise FormatError("is not a label", where=f"manifest.json: {shown(label)}")
     for repo in manifest.repositories:
-        if repo.tree not in trees:
+        if repo.tree not in listed:
             raise FormatError(f"no tree {repo.tree}", where=f"manifest.json: repositories: {repo.path}")
         if repo.product not in known or not is_label(repo.label):
             raise FormatError("no such product", where=f"manifest.json: repositories: {repo.path}")
+
+
+def _check_times(manifest: Manifest) -> None:
+    for moment in (manifest.created, manifest.expires, *(repo.taken for repo in manifest.repositories)):
+        if moment is not None and not is_moment(moment):
+            raise FormatError(f"no such time: {moment}", where="manifest.json")

@@ -33,7 +33,7 @@ def sync(
     """Bring upstream's state into the depot, bytes unchanged. What fails leaves the snapshot before as current."""
     with depot.catalog.reading() as db:
         before = db.names.current(repository.path)
-    previous = None if before is None else Previous(depot.store.tree(before.tree), bool(before.incomplete))
+    previous = None if before is None else _previous(before, depot.store)
     with depot.store.writing() as writing:
         found = content.sync(upstream, StoreSink(depot.store, writing), previous, report)
         writing.add_bytes(found.tree.encode())
@@ -47,6 +47,16 @@ def sync(
     if changed:
         _record(depot, snapshot, inventory, now=now)
     return _result(snapshot, changed=changed)
+
+
+def _previous(before: Snapshot, store: Store) -> Previous | None:
+    """Give the tree before. One whose blobs an audit set aside lacks something; one whose listing is gone is none."""
+    try:
+        tree = store.tree(before.tree)
+    except DamagedBlobError:
+        return None
+    whole = not before.incomplete and all(store.has(entry.sha256, entry.size) for entry in tree.entries)
+    return Previous(tree, incomplete=not whole)
 
 
 class StoreSink:

@@ -142,6 +142,23 @@ def test_015_a_label_that_is_none_is_refused(lab: Site, volume: Path, release: F
         assert_refused(lab, volume, 5, "manifest.json")
 
 
+@pytest.mark.parametrize("field", ["created", "expires", "taken"])
+@pytest.mark.parametrize(
+    "time", ["9999-99-99T99:99:99Z", "2026-02-30T00:00:00Z", "2026-01-01T24:00:00Z", "0000-01-01T00:00:00Z"]
+)
+def test_015_a_time_that_never_comes_is_refused(
+    lab: Site, volume: Path, release: FileKey, field: str, time: str
+) -> None:
+    """The newest time of all is a floor under our clock: let it be none that any clock can reach."""
+
+    def set_time(document: Document) -> None:
+        (document["repositories"][0] if field == "taken" else document)[field] = time
+
+    edit_manifest(volume, set_time, release)
+
+    assert_refused(lab, volume, 5, f"no such time: {time}")
+
+
 @pytest.mark.system("strace")
 def test_016_the_manifest_and_each_file_are_opened_once(world: World, lab: Site, tmp_path: Path) -> None:
     """A medium that answers a second reading otherwise than the first never gets to answer it."""

@@ -1,7 +1,9 @@
 """Attacks through names that mean something to programs, and through their number: rows 43 and 44 of the threats."""
 
+import json
 import resource
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -9,10 +11,11 @@ import zstandard
 
 from issmedia.base.digest import digest_of
 from issmedia.depot.keys import FileKey
+from issmedia.model.manifest import parse_manifest
 from issmedia.model.names import path_fault
 from issmedia.model.tree import Entry, Tree
 from tests.makers.attacked import World, assert_refused, command_line
-from tests.makers.forge import handmade, reseal
+from tests.makers.forge import handmade, manifest_of, reseal
 from tests.makers.programs import run
 from tests.makers.repos import FLAT, build_repo
 from tests.makers.sites import Site, connected_site, disconnected_site
@@ -112,6 +115,22 @@ def test_044_very_many_names_are_read_in_bounded_memory(
     )
 
     assert outcome.returncode == 0, outcome.stderr.decode()
+
+
+def test_044_very_many_repositories_are_checked_in_bounded_time(volume: Path) -> None:
+    """A manifest names twenty thousand repositories, each with a tree of its own."""
+    document = manifest_of(volume)
+    (repository,), (tree,) = document["repositories"], document["trees"]
+    digests = [f"{number:064x}" for number in range(20_000)]
+    document["trees"] = [{**tree, "digest": digest} for digest in digests]
+    document["repositories"] = [{**repository, "label": digest, "tree": digest} for digest in digests]
+    data = json.dumps(document).encode()
+    started = time.process_time()
+
+    manifest = parse_manifest(data)
+
+    assert len(manifest.repositories) == 20_000
+    assert time.process_time() - started < 3
 
 
 def test_044_a_listing_that_unpacks_to_more_than_it_says_is_refused(lab: Site, volume: Path, release: FileKey) -> None:

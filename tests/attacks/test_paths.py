@@ -99,9 +99,8 @@ def test_036_sums_with_an_evil_name_are_refused(lab: Site, volume: Path, release
     sums = (volume / "SHA256SUMS").read_bytes().splitlines(keepends=True)
     evil = f"{digest_of(b'evil')}  {path}\n".encode()
 
-    lines: list[bytes] = [*sums, evil]
-
-    put_sums(volume, b"".join(sorted(lines, key=_path_of)), release, files=len(lines))
+    lines = sorted([*sums, evil], key=lambda line: line[66:])
+    put_sums(volume, b"".join(lines), release, files=len(lines))
 
     assert_refused(lab, volume, 5, "SHA256SUMS" if path == "" else "the name ")
 
@@ -234,7 +233,3 @@ def test_041_names_that_collide_are_not_exported(tmp_path: Path) -> None:
 
     assert outcome.code == 7, outcome.err
     assert "only in case or form" in outcome.out + outcome.err
-
-
-def _path_of(line: bytes) -> bytes:
-    return line[66:]

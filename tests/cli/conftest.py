@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.makers.openpgp import openpgp_key
+from tests.makers.programs import run
 from tests.makers.repos import sample_repo
 from tests.makers.sites import Site, connected_site, disconnected_site
 
@@ -50,7 +51,9 @@ def hq(world: World, tmp_path: Path) -> Site:
 @pytest.fixture
 def lab(world: World, tmp_path: Path) -> Site:
     """A copy of the disconnected site."""
-    return _copy(world.root / "lab", tmp_path)
+    site = _copy(world.root / "lab", tmp_path)
+    site.do("publish")  # its client file names the directory
+    return site
 
 
 @pytest.fixture
@@ -60,4 +63,5 @@ def stick(world: World, tmp_path: Path) -> Path:
 
 
 def _copy(depot: Path, target: Path) -> Site:
-    return Site(shutil.copytree(depot, target / depot.name, symlinks=True))
+    run("cp", "-a", depot, target)  # hard links stay hard links
+    return Site(target / depot.name)

@@ -24,7 +24,7 @@ def sweep(scene: Scene, fault: Fault) -> Counter[str]:
 
 
 def require_old_or_new(trial: Trial, left: Facts, old: Facts, new: Facts) -> None:
-    """Killed, or one clean error; what clients see and what names say is old or new; room is given back."""
+    """Killed, or one clean error; what clients see, what names say and each publication is old or new."""
     ended = trial.ended
     clean = ended.err.startswith("error: ") and "Traceback" not in ended.err
     assert ended.code in (None, 0) or (ended.code == 4 and clean), f"{trial}: {ended.code}\n{ended.err}"
@@ -32,6 +32,8 @@ def require_old_or_new(trial: Trial, left: Facts, old: Facts, new: Facts) -> Non
     assert left.names in (old.names, new.names), f"{trial}: names stand between"
     if left.published != old.published:
         assert left.names == new.names, f"{trial}: clients see what the catalog does not know"
+    for name, files in left.publications.items():
+        assert files in (old.publications.get(name), new.publications.get(name)), f"{trial}: {name} is named, not whole"
     if ended.code is not None:
         assert not any("store/incoming/" in path for path in left.disk), f"{trial}: room is not given back"
 

@@ -45,7 +45,7 @@ def test_065_a_file_system_that_runs_out_keeps_the_old_state_and_then_completes(
     scene = Scene(eve.root / state, small / "place", command)
     old, new, refusals = scene.before, scene.after, set[str]()
 
-    for room in range(0, most, 4):
+    for room in range(0, most, 6):
         scene.fresh()
         _leave(small, limit, room)
         ended = forked(scene.call, lambda _kind, _name: None)

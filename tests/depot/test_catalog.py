@@ -247,5 +247,5 @@ def test_a_removed_repository_is_forgotten_and_its_product_then_removable(catalo
     ],
 )
 def test_what_is_not_there_is_said(catalog: Catalog, action: Callable[[object], None]) -> None:
-    with catalog.changing() as db, pytest.raises(UsageError, match="no (product|repository)"):
+    with catalog.changing() as db, pytest.raises(UsageError, match=r"no (product|repository)"):
         action(db.names)

@@ -201,6 +201,35 @@ def test_a_withdrawn_blob_is_gone_from_every_published_name(publications: Public
     assert [path.name for path in (publications.link / "p/r0/d").iterdir()] == ["c.rpm"]
 
 
+def test_a_withdrawn_blob_comes_back_when_the_store_has_it_again(publications: Publications, store: Store) -> None:
+    tree = tree_with(store, a_rpm=b"a", b_rpm=b"b")
+    show(publications, tree)
+    for data in (b"a", b"b"):
+        publications.withdraw(digest_of(data))
+        store.remove(digest_of(data))
+
+    states = []
+    for again in ({}, {"a_rpm": b"a"}, {"b_rpm": b"b"}):
+        tree_with(store, **again)
+        show(publications, tree)
+        found = sorted(path.name for path in (publications.link / "p/r0/d").iterdir())
+        states.append((found, publications.has_tree(tree.digest)))
+
+    assert states == [([], False), (["a.rpm"], False), (["a.rpm", "b.rpm"], True)]
+    assert [path.name for path in (publications.root / "trees").iterdir()] == [tree.digest]
+
+
+def test_the_mark_of_a_gap_goes_with_its_tree(publications: Publications, store: Store) -> None:
+    trees = [tree_with(store, a_rpm=b"%d" % number) for number in range(3)]
+    show(publications, trees[0])
+    publications.withdraw(digest_of(b"0"))
+
+    for tree in trees[1:]:
+        show(publications, tree)
+
+    assert {path.name for path in (publications.root / "trees").iterdir()} == {trees[1].digest, trees[2].digest}
+
+
 def test_a_generation_is_named_by_what_it_says() -> None:
     one, other = Digest("a" * 64), Digest("b" * 64)
 

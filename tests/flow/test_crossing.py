@@ -52,3 +52,15 @@ def test_the_same_state_key_and_date_give_the_same_volume(tmp_path: Path, repo: 
         plan["created"] = ""
 
     assert plans[0]["repositories"] == plans[1]["repositories"]
+
+
+def test_an_import_publishes_what_it_brought_and_nothing_else(tmp_path: Path, repo: BuiltRepo) -> None:
+    hq = connected_site(tmp_path / "hq", zoo=repo.path)
+    lab = disconnected_site(tmp_path / "lab", hq)
+    lab.do("repo", "add", "own/draft", repo.path)
+    lab.do("sync")
+    hq.do("export", "--to", tmp_path / "stick")
+
+    imported = lab.do("import", tmp_path / "stick", "--json").document
+
+    assert ["p/zoo"] == imported["published"]["repositories"]

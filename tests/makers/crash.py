@@ -8,6 +8,7 @@ A run is a fork of the test's process, so that it starts in a moment; what it le
 """
 
 import errno
+import gc
 import hashlib
 import itertools
 import json
@@ -41,6 +42,7 @@ _DEPOT = "depot"
 _MAIN = "from issmedia.cli.main import main; main()"
 _DONE = " done"
 _TEMPORARY = re.compile(r"\.tmp-[0-9a-f]{32}")
+_PUBLICATION = re.compile(r"depot/publications/((?:trees/)?[0-9a-f]{64})/")
 _HALF = re.compile(r"\.tmp-|store/incoming/.|manifest\.json\.partial")
 
 
@@ -70,6 +72,15 @@ class Facts:
     def names(self) -> tuple[dict[str, str | None], tuple[str, ...]]:
         """What must move as one: which tree each repository stands at, and which bundles crossed."""
         return self.trees, self.bundles
+
+    @property
+    def publications(self) -> dict[str, set[str]]:
+        """Say what lies in each published tree and generation that has its final name."""
+        found: dict[str, set[str]] = {}
+        for path in self.disk:
+            if match := _PUBLICATION.match(path):
+                found.setdefault(match[1], set()).add(path)
+        return found
 
     @property
     def leftovers(self) -> list[str]:
@@ -241,6 +252,7 @@ def forked(call: Callable[[], Outcome], step: files.Step) -> Ended:
 
 def _be_child(call: Callable[[], Outcome], step: files.Step, log: int, result: int) -> None:
     code = 70
+    gc.disable()  # its rounds would copy the heap that is shared with the parent
     try:
         with files.observing(lambda kind, name: _write(log, f"{kind} {name}\n")), files.observing(step):
             outcome = call()
@@ -280,34 +292,37 @@ def facts_of(place: Path) -> Facts:
     """Look at a place: everything below it, and what the catalog of its depot says."""
     depot = place / _DEPOT
     trees, bundles, events = _catalog(depot / "catalog.sqlite")
-    disk = {
-        path: text for path, text in _listing(place) if not path.startswith((f"{_DEPOT}/catalog.", f"{_DEPOT}/lock"))
-    }
-    return Facts(dict(sorted(disk.items())), _published(depot / "published"), trees, bundles, events)
+    apart = (f"{_DEPOT}/catalog.", f"{_DEPOT}/lock")
+    disk = sorted((path, text) for path, text in _listing(str(place)) if not path.startswith(apart))
+    return Facts(dict(disk), _published(str(depot / "published")), trees, bundles, events)
 
 
-def _listing(root: Path) -> Iterator[tuple[str, str]]:
+def _listing(root: str) -> Iterator[tuple[str, str]]:
     for folder, folders, names in os.walk(root):
         for name in (*folders, *names):
-            path = Path(folder) / name
-            relative = path.relative_to(root).as_posix()
-            if _TEMPORARY.search(relative):
-                yield _TEMPORARY.sub(".tmp-", relative).partition(".tmp-")[0] + ".tmp-", "temporary"
+            path = f"{folder}/{name}"
+            relative = path[len(root) + 1 :]
+            if match := _TEMPORARY.search(relative):
+                yield f"{relative[: match.start()]}.tmp-", "temporary"
             else:
                 yield relative, _described(path)
 
 
-def _described(path: Path) -> str:
-    facts = path.lstat()
+def _described(path: str) -> str:
+    facts = os.lstat(path)
     if stat.S_ISLNK(facts.st_mode):
-        return f"-> {path.readlink()}"
-    content = hashlib.sha256(path.read_bytes()).hexdigest() if stat.S_ISREG(facts.st_mode) else "directory"
-    return f"{stat.S_IMODE(facts.st_mode):04o} {content}"
+        return f"-> {os.readlink(path)}"
+    return f"{stat.S_IMODE(facts.st_mode):04o} {_digest(path) if stat.S_ISREG(facts.st_mode) else 'directory'}"
 
 
-def _published(link: Path) -> dict[str, str]:
-    found = (Path(folder) / name for folder, _, names in os.walk(link, followlinks=True) for name in names)
-    return {path.relative_to(link).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in found}
+def _published(link: str) -> dict[str, str]:
+    found = (f"{folder}/{name}" for folder, _, names in os.walk(link, followlinks=True) for name in names)
+    return {path[len(link) + 1 :]: _digest(path) for path in found}
+
+
+def _digest(path: str) -> str:
+    with open(path, "rb") as file:
+        return hashlib.sha256(file.read()).hexdigest()
 
 
 _TREES = """

@@ -60,7 +60,9 @@ class Site:
     def trees(self) -> dict[str, str]:
         """Map PRODUCT/REPO → tree digest of the current snapshot."""
         found = self.do("status", "--json").document["repositories"]
-        return {f"{one['repository']['product']}/{one['repository']['label']}": one["snapshot"]["tree"] for one in found}
+        return {
+            f"{one['repository']['product']}/{one['repository']['label']}": one["snapshot"]["tree"] for one in found
+        }
 
     def state(self) -> dict[str, Digest | str]:
         """Everything that must stay as it is when something is refused: catalog, published link and trees.

@@ -95,10 +95,11 @@ def test_one_sequence_with_two_contents_is_an_alarm_naming_both() -> None:
         trust.require_progress(NEW, manifest(sequence=7), state(7))
 
 
-def test_an_old_bundle_that_was_imported_before_passes_as_the_same_again() -> None:
+def test_an_old_bundle_is_refused_though_it_was_imported_before() -> None:
     site = replace(state(7), imported={(SITE.id, "", 7): OLD, (SITE.id, "", 6): OTHER})
 
-    trust.require_progress(OTHER, manifest(sequence=6), site)
+    with pytest.raises(RollbackError, match="has sequence 6, already imported is 7"):
+        trust.require_progress(OTHER, manifest(sequence=6), site)
 
 
 def test_chains_of_other_sites_and_destinations_do_not_count() -> None:

@@ -1,0 +1,104 @@
+"""audit: the ledger's chain, the trees, every blob."""
+
+import contextlib
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from issmedia.base.errors import DepotError
+from issmedia.base.events import ignore
+from issmedia.ops.audit import Audited, audit, require_clean
+from tests.makers.documents import NOW
+from tests.makers.programs import run
+from tests.makers.repos import sample_repo
+from tests.makers.sites import Site, connected_site
+
+
+@pytest.fixture(scope="module")
+def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The depot of a site that synced and published a repository; nobody changes it."""
+    root = tmp_path_factory.mktemp("published")
+    site = connected_site(root / "hq", zoo=sample_repo(root / "zoo").path)
+    site.do("publish")
+    return site.root
+
+
+@pytest.fixture
+def hq(published: Path, tmp_path: Path) -> Site:
+    """A copy of it; hard links stay hard links."""
+    run("cp", "-a", published, tmp_path)
+    return Site(tmp_path / "hq")
+
+
+def audited(site: Site) -> Audited:
+    """Audit a site."""
+    with site.depot.owned("audit", now=NOW) as depot:
+        return audit(depot, workers=2, report=ignore)
+
+
+def tamper(site: Site, sql: str) -> None:
+    """Change the catalog behind our back."""
+    with contextlib.closing(sqlite3.connect(site.root / "catalog.sqlite")) as db:
+        db.executescript(sql)
+
+
+def blob_of(site: Site, name: str) -> Path:
+    """Find the blob of a published package."""
+    published = next((site.root / "published/p/zoo/Packages").rglob(f"{name}-*.rpm"))
+    inode = published.stat().st_ino
+    return next(path for path in (site.root / "store").rglob("*") if path.stat().st_ino == inode)
+
+
+def test_a_whole_site_has_no_problems(hq: Site) -> None:
+    found = audited(hq)
+
+    blobs = [path for path in (hq.root / "store").rglob("*") if path.is_file()]
+    assert (found.problems, found.quarantined, found.trees) == ((), (), 1)
+    assert (found.blobs, found.size) == (len(blobs), sum(path.stat().st_size for path in blobs))
+    require_clean(found)
+
+
+@pytest.mark.parametrize("content", [b"", b"rotten"])
+def test_a_rotten_blob_is_set_aside_and_withdrawn_from_clients(hq: Site, content: bytes) -> None:
+    blob = blob_of(hq, "app")
+    blob.chmod(0o644)
+    blob.write_bytes(content)
+
+    found = audited(hq)
+
+    assert found.quarantined == (blob.name,)
+    assert not blob.exists()
+    assert (hq.root / "quarantine" / blob.name).read_bytes() == content
+    assert not list((hq.root / "published/p/zoo").rglob("app-*.rpm"))
+    assert found.problems[0].where == f"store/{blob.name[:2]}/{blob.name}"
+
+
+def test_every_problem_is_named_at_once(hq: Site) -> None:
+    blob_of(hq, "app").unlink()
+    blob_of(hq, "base").unlink()
+    tamper(hq, "UPDATE ledger SET entry = x'00' WHERE number = 2")
+
+    with pytest.raises(DepotError, match=r"found \d problem") as caught:
+        require_clean(audited(hq))
+
+    text = " ".join(f"{one.where}: {one.message}" for one in caught.value.problems)
+    assert text.count("is not in the store") == 2
+    assert "ledger entry 2" in text
+
+
+def test_a_listing_that_is_gone_is_named(hq: Site) -> None:
+    tree = hq.trees()["p/zoo"]
+    (hq.root / "store" / tree[:2] / tree).unlink()
+
+    found = audited(hq)
+
+    assert [one.where for one in found.problems] == [f"tree {tree}"]
+
+
+def test_a_blob_that_no_tree_names_is_checked_too(hq: Site) -> None:
+    stray = hq.root / "store/ff" / ("f" * 64)
+    stray.parent.mkdir(exist_ok=True)
+    stray.write_bytes(b"x")
+
+    assert audited(hq).quarantined == ("f" * 64,)
