@@ -13,7 +13,7 @@ import json
 import os
 import secrets
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from issmedia.base.errors import BusyError, DepotError, NoSpaceError
@@ -24,6 +24,7 @@ StrPath = str | os.PathLike[str]
 Step = Callable[[str, str], None]
 """Called as `step(kind, name)` before a change; kinds: create write fsync syncfs link rename unlink mkdir commit."""
 
+_CLUSTER = 4096
 _TEMPORARY = ".tmp-"
 _FICLONE = 0x40049409
 _SYNC_FILE_RANGE_WRITE = 2
@@ -219,6 +220,11 @@ def reflink(source_fd: int, target_fd: int) -> bool:
     except OSError:
         return False
     return True
+
+
+def space_for(sizes: Iterable[int]) -> int:
+    """Say how many bytes files of these sizes take on a disk, each rounded up to a cluster of 4,096."""
+    return sum(-(-size // _CLUSTER) * _CLUSTER for size in sizes)
 
 
 def require_space(path: Path, needed: int) -> None:

@@ -15,17 +15,16 @@ from pathlib import Path
 from issmedia.base import files
 from issmedia.base.beneath import Root
 from issmedia.base.digest import Digest, copy_and_hash
-from issmedia.base.errors import DepotError, IssmediaError, UsageError
+from issmedia.base.errors import DepotError, UsageError
 from issmedia.base.events import Advanced, Finished, Note, Report, Started
 from issmedia.base.units import count_text
 from issmedia.base.work import each_sized
 from issmedia.bundle import layout
+from issmedia.bundle.reader import DirectoryVolume, read_capped
 from issmedia.bundle.volume import Plan, PlannedFile, PlannedVolume
 from issmedia.depot.store import Store, damaged
 from issmedia.model.manifest import MAX_MANIFEST, Manifest, SiteName, parse_manifest
 from issmedia.model.names import shown
-
-_CLUSTER = 4096
 
 
 def unfinished(directory: Path, site: SiteName) -> Manifest | None:
@@ -39,8 +38,8 @@ def unfinished(directory: Path, site: SiteName) -> Manifest | None:
         return None
     for name in (layout.PARTIAL, layout.MANIFEST):
         if name in present:
-            with Root(directory) as root, root.open(name) as file:
-                return _require_of(site, parse_manifest(_whole(file.read, MAX_MANIFEST)), directory)
+            with DirectoryVolume(directory) as volume:
+                return _require_of(site, parse_manifest(read_capped(volume, name, MAX_MANIFEST)), directory)
     raise UsageError(
         f"the directory holds {sorted(present)[0]!r}, nothing that an export of ours began",
         where=str(directory),
@@ -148,7 +147,7 @@ class _Writer:
         missing = [file for file in self._volume.files if file.path not in self._present]
         if self._can_link():
             missing = list({file.sha256: file for file in missing}.values())
-        needed = sum(-(-file.size // _CLUSTER) * _CLUSTER for file in missing)
+        needed = files.space_for(file.size for file in missing)
         files.require_space(self._directory, needed + len(self._plan.manifest_bytes) + len(self._volume.sums))
 
     def _can_link(self) -> bool:
@@ -235,11 +234,3 @@ class _Writer:
             out.write(data)
             out.close(0o644, durable=True)
             files.rename(out.path, self._directory / name)
-
-
-def _whole(read: Callable[[int], bytes], limit: int) -> bytes:
-    parts: list[bytes] = []
-    _, size, _ = copy_and_hash(read, parts.append, limit=limit)
-    if size > limit:
-        raise IssmediaError(f"longer than {limit} bytes")
-    return b"".join(parts)

@@ -133,5 +133,5 @@ def repo_remove(face: Face, path: str, yes: bool) -> None:
 
 
 def _repositories(repositories: list[Repository]) -> str:
-    rows = [(one.path, one.source or "(imported)", str(len(one.keys) or "")) for one in repositories]
-    return table(("REPOSITORY", "SOURCE", "KEYS"), rows)
+    rows = [(one.path, str(len(one.keys) or ""), one.source or "(imported)") for one in repositories]
+    return table(("REPOSITORY", "KEYS", "SOURCE"), rows)

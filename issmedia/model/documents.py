@@ -5,6 +5,9 @@ import msgspec
 from issmedia.base.digest import Digest
 from issmedia.model.tree import DigestField
 
+MAX_OPENPGP_KEY = 1 << 20
+"""The longest file of a pinned OpenPGP key, in bytes."""
+
 
 class LeftOut(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Something that was asked for and is not there: `path` within the repository, and why."""

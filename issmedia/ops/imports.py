@@ -4,9 +4,8 @@ Nothing is named before every byte was checked; blobs of a refused bundle that w
 and save the next run their copying. Publishing is `ops.publish`.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import BinaryIO
 
 from issmedia.base import files
 from issmedia.base.digest import Digest
@@ -15,6 +14,7 @@ from issmedia.base.events import Note, Report, Warned
 from issmedia.base.units import count_text
 from issmedia.bundle import payload
 from issmedia.bundle.payload import Read
+from issmedia.content.base import ReadInventory
 from issmedia.depot.catalog import Session
 from issmedia.depot.depot import Depot, OwnedDepot
 from issmedia.depot.store import Store, Writing
@@ -22,10 +22,6 @@ from issmedia.model.documents import LeftOut, Product, Repository, Snapshot
 from issmedia.model.manifest import Manifest, RepositoryEntry, VerifiedBundle
 from issmedia.model.package import Inventory
 from issmedia.model.tree import Tree, blobs_of
-
-ReadInventory = Callable[[Tree, Callable[[Digest], BinaryIO]], Inventory]
-
-_CLUSTER = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +63,7 @@ def import_bundle(
         report(Note(f"{bundle.manifest.chain} was imported before; nothing to do"))
         return Imported(bundle.id, True, (), len(bundle.manifest.repositories), 0, 0)
     _require_all_volumes(bundle)
-    files.require_space(depot.root, sum(-(-size // _CLUSTER) * _CLUSTER for size in wanted.values()))
+    files.require_space(depot.root, files.space_for(wanted.values()))
     _copy(bundle, depot.store, trees, wanted, workers=workers, report=report)
     inventories = _inventories(trees, depot, inventory, report)
     with depot.catalog.changing() as db:

@@ -10,10 +10,8 @@ from issmedia.depot.depot import OwnedDepot
 from issmedia.depot.publish import Generation, Publications
 from issmedia.depot.store import Store
 from issmedia.model.clientfile import ClientRepository, file_url, render_client_file
-from issmedia.model.documents import Repository, Snapshot
+from issmedia.model.documents import MAX_OPENPGP_KEY, Repository, Snapshot
 from issmedia.model.names import CLIENT_FILE
-
-_KEY_LIMIT = 1 << 20
 
 BASE_URL = "base_url"
 """The setting that holds where clients find `published/`; absent means `file://` of the directory."""
@@ -65,7 +63,7 @@ def _shown(db: Session, depot: OwnedDepot, chosen: set[str] | None) -> list[tupl
 
 
 def _generation(shown: Sequence[tuple[Repository, Snapshot]], store: Store, url: str) -> Generation:
-    keys = {digest: store.read(digest, _KEY_LIMIT) for repo, _ in shown for digest in repo.keys}
+    keys = {digest: store.read(digest, MAX_OPENPGP_KEY) for repo, _ in shown for digest in repo.keys}
     sections = [
         ClientRepository(
             repo.path,

@@ -7,11 +7,10 @@ from issmedia.base.digest import Digest
 from issmedia.base.errors import FormatError, UsageError
 from issmedia.depot.catalog import Session
 from issmedia.depot.depot import Depot, OwnedDepot, create_depot
-from issmedia.model.documents import Product, Repository
+from issmedia.model.documents import MAX_OPENPGP_KEY, Product, Repository
 from issmedia.model.manifest import SiteName
 from issmedia.model.names import checked_label, shown
 
-_KEY_LIMIT = 1 << 20
 _ARMOR = (b"-----BEGIN PGP PUBLIC KEY BLOCK-----", b"-----END PGP PUBLIC KEY BLOCK-----")
 
 
@@ -98,7 +97,7 @@ def split_path(path: str) -> tuple[str, str]:
 def _store_keys(depot: OwnedDepot, keys: Sequence[bytes]) -> tuple[Digest, ...]:
     for key in keys:
         text = key.strip()
-        if len(key) > _KEY_LIMIT or not (text.startswith(_ARMOR[0]) and text.endswith(_ARMOR[1])):
+        if len(key) > MAX_OPENPGP_KEY or not (text.startswith(_ARMOR[0]) and text.endswith(_ARMOR[1])):
             raise FormatError(
                 "not one armored OpenPGP public key", hint="gpg --armor --export KEY > FILE makes such a file"
             )

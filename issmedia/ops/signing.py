@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 from issmedia.base.errors import UsageError
 from issmedia.depot import keys
@@ -12,7 +11,7 @@ from issmedia.model.signers import TrustedKey
 from issmedia.model.sshsig import PublicKey, parse_public_line
 from issmedia.model.trust import NAMESPACE_BUNDLE
 
-KeyKind = Literal["ed25519", "ecdsa-p256", "ecdsa-p384"]
+KeyKind = keys.KeyKind
 
 
 @dataclass(frozen=True, slots=True)
