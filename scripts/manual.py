@@ -30,7 +30,7 @@ def main() -> None:
 
 def commands(context: click.Context | None = None) -> Iterator[click.Context]:
     """Walk the command line: the program, each family, each command."""
-    here = context or click.Context(cli, info_name="issmedia")
+    here = context or click.Context(cli, info_name="issmedia", **cli.context_settings)
     yield here
     if isinstance(here.command, click.Group):
         for name in here.command.list_commands(here):
