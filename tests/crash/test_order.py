@@ -58,16 +58,18 @@ class Trace:
 
     def first(self, kind: str, path: str, *, after: int = -1) -> int:
         """Find the first change of a kind whose path matches, after a position."""
-        return next(at for at in self._all(kind, path) if at > after)
+        return min(self._some(kind, path, [at for at in self._all(kind, path) if at > after]))
 
     def last(self, kind: str, path: str, *, before: int | None = None) -> int:
         """Find the last change of a kind whose path matches, before a position."""
-        return max(at for at in self._all(kind, path) if before is None or at < before)
+        return max(self._some(kind, path, [at for at in self._all(kind, path) if before is None or at < before]))
 
     def all(self, kind: str, path: str) -> list[int]:
         """Find all changes of a kind whose path matches; there must be some."""
-        found = self._all(kind, path)
-        assert found, f"no {kind} of {path}"
+        return self._some(kind, path, self._all(kind, path))
+
+    def _some(self, kind: str, path: str, found: list[int]) -> list[int]:
+        assert found, f"no {kind} of {path} where there must be one"
         return found
 
     def _all(self, kind: str, path: str) -> list[int]:
