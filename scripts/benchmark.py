@@ -170,8 +170,8 @@ def start_up(bench: Bench) -> None:
 def _cross(bench: Bench, upstream: Path, count: int, here: Path) -> None:
     """Take a repository across once, with fresh sites.
 
-    They stay until the end: ext4 does not use an inode again within some minutes of its removal, and searching past
-    thousands of such would be measured with the next run.
+    They stay until the end: for some minutes after thousands of files were removed, ext4 makes new ones much more
+    slowly, and the next run would pay for it.
     """
     hq = _connected(here / "hq", upstream)
     bench.time(f"sync of {count:,} packages", hq.command("sync"))
