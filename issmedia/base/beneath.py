@@ -2,7 +2,9 @@
 
 Each component is opened relative to its parent's descriptor with O_NOFOLLOW, so no name, link or race leads out.
 A component on another mount is refused (by the kernel's mount id, so bind mounts too), as is anything but a
-regular file; O_NONBLOCK keeps a fifo from blocking us. Failures are plain `OSError`s; callers say what they mean.
+regular file, which is seen before it is opened (opening a device may act on it) and again after; O_NONBLOCK keeps a
+fifo that came in between from blocking us. However deep and wide the tree, at most 64 directories are held open.
+Failures are plain `OSError`s; callers say what they mean.
 """
 
 import errno
@@ -19,7 +21,9 @@ _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 Enter = Callable[[str], bool]
 """Says of a directory's path whether to walk what is in it."""
 
-_DEEPEST = 512
+_DEEPEST = 1024
+"""Directories in each other that are walked: more than the longest path on a volume can name."""
+
 _KEPT = 64
 """Directory descriptors kept open at a time."""
 
@@ -76,10 +80,13 @@ class Root:
             raise OSError(errno.EINVAL, "not a relative path", path)
         parent, _, name = path.rpartition("/")
         with self._guard:
-            fd = os.open(_component(name), _FILE, dir_fd=self._directory(parent))
+            directory = self._directory(parent)
+            facts = os.stat(_component(name), dir_fd=directory, follow_symlinks=False)
+            if not stat.S_ISLNK(facts.st_mode):  # what a link is, O_NOFOLLOW says
+                _require_regular(facts, path)
+            fd = os.open(name, _FILE, dir_fd=directory)
         try:
-            if not stat.S_ISREG(os.fstat(fd).st_mode):
-                raise OSError(errno.EINVAL, "not a regular file", path)
+            _require_regular(os.fstat(fd), path)
             self._require_same_mount(fd, path)
             return BeneathFile(fd)
         except BaseException:
@@ -89,21 +96,62 @@ class Root:
     def walk(self, *, enter: Enter = lambda _path: True) -> Iterator[tuple[str, os.stat_result]]:
         """Yield each path that is not a directory, with its `lstat`; sorted in its directory, links not followed.
 
-        A directory that `enter` declines, that we may not read (a stick's `lost+found`) or that lies deeper than 512
-        others is yielded itself.
+        A directory that `enter` declines, that we may not read (a stick's `lost+found`), that is another mount or
+        lies deeper than 1024 others is yielded itself. Names of one directory at a time are held, and of those above.
         """
-        yield from _walk(self._fd, "", enter)
+        left = [("", iter(self._entries("")))]
+        while left:
+            prefix, entries = left[-1]
+            for name, is_directory in entries:
+                path = prefix + name
+                below = self._entered(path) if is_directory and len(left) <= _DEEPEST and enter(path) else None
+                if below is not None:
+                    left.append((path + "/", iter(below)))
+                    break
+                yield path, self._facts(path)
+            else:
+                left.pop()
+
+    def _entered(self, path: str) -> list[tuple[str, bool]] | None:
+        """List a directory, or give None where it cannot be entered."""
+        try:
+            return self._entries(path)
+        except OSError as cause:
+            if cause.errno not in (errno.EACCES, errno.EPERM, errno.EXDEV):
+                raise
+            return None
+
+    def _entries(self, path: str) -> list[tuple[str, bool]]:
+        """List what is in a directory, sorted, with whether each is a directory."""
+        with self._guard, os.scandir(self._directory(path)) as listing:
+            return sorted((entry.name, entry.is_dir(follow_symlinks=False)) for entry in listing)
+
+    def _facts(self, path: str) -> os.stat_result:
+        parent, _, name = path.rpartition("/")
+        with self._guard:
+            return os.stat(name, dir_fd=self._directory(parent), follow_symlinks=False)
 
     def _directory(self, path: str) -> int:
-        if path == "":
-            return self._fd
-        if path in self._directories:
+        """Open a directory from the nearest above it that is open; the one used longest ago is closed for it."""
+        missing: list[str] = []
+        while path and path not in self._directories:
+            missing.append(path)
+            path = path.rpartition("/")[0]
+        if path:
             self._directories.move_to_end(path)
-            return self._directories[path]
-        parent, _, name = path.rpartition("/")
-        fd = os.open(_component(name), _DIRECTORY, dir_fd=self._directory(parent))
+        fd = self._directories[path] if path else self._fd
+        for below in reversed(missing):
+            fd = self._open_directory(fd, below)
+        return fd
+
+    def _open_directory(self, parent: int, path: str) -> int:
+        fd = os.open(_component(path.rpartition("/")[2]), _DIRECTORY, dir_fd=parent)
+        try:
+            self._require_same_mount(fd, path)
+        except OSError:
+            os.close(fd)
+            raise
         self._directories[path] = fd
-        self._require_same_mount(fd, path)
         while len(self._directories) > _KEPT:
             os.close(self._directories.popitem(last=False)[1])
         return fd
@@ -111,6 +159,11 @@ class Root:
     def _require_same_mount(self, fd: int, path: str) -> None:
         if _mount_of(fd) != self._mount:
             raise OSError(errno.EXDEV, "lies on another mount", path)
+
+
+def _require_regular(facts: os.stat_result, path: str) -> None:
+    if not stat.S_ISREG(facts.st_mode):
+        raise OSError(errno.EINVAL, "not a regular file", path)
 
 
 def _component(name: str) -> str:
@@ -128,28 +181,3 @@ def _mount_of(fd: int) -> str:
         os.close(info)
     start = text.index(b"mnt_id:") + 7
     return text[start : text.index(b"\n", start)].strip().decode()
-
-
-def _walk(fd: int, prefix: str, enter: Enter) -> Iterator[tuple[str, os.stat_result]]:
-    with os.scandir(fd) as listing:
-        entries = sorted(listing, key=lambda entry: entry.name)
-    for entry in entries:
-        path = prefix + entry.name
-        if not entry.is_dir(follow_symlinks=False):
-            yield path, entry.stat(follow_symlinks=False)
-            continue
-        below = _enter(fd, entry.name) if path.count("/") < _DEEPEST and enter(path) else None
-        if below is None:
-            yield path, entry.stat(follow_symlinks=False)
-            continue
-        try:
-            yield from _walk(below, path + "/", enter)
-        finally:
-            os.close(below)
-
-
-def _enter(fd: int, name: str) -> int | None:
-    try:
-        return os.open(name, _DIRECTORY, dir_fd=fd)
-    except PermissionError:
-        return None

@@ -15,6 +15,7 @@ IssmediaError 1
 │   ├── RollbackError       older than what was imported
 │   ├── EquivocationError   same sequence, other content: alarm
 │   ├── ExpiredError
+│   ├── FutureError         made long after now
 │   ├── DestinationError    meant for another site
 │   └── BaseMissingError    trees a delta needs are not here
 └── BusyError 8         another process holds the depot
@@ -118,6 +119,10 @@ class EquivocationError(VerifyError):
 
 class ExpiredError(VerifyError):
     """Past the moment after which it is refused."""
+
+
+class FutureError(VerifyError):
+    """Made so long after now that one of two clocks must be wrong."""
 
 
 class DestinationError(VerifyError):

@@ -116,6 +116,16 @@ def write_atomic(path: Path, data: bytes, mode: int = 0o644) -> None:
     fsync_directory(path.parent)
 
 
+def make_file(path: Path, mode: int) -> None:
+    """Make an empty file for another writer, the database; one that is there keeps its bytes, and gets `mode`."""
+    announce("create", path)
+    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    try:
+        os.fchmod(fd, mode)
+    finally:
+        os.close(fd)
+
+
 def make_directory(path: Path, mode: int = 0o755) -> None:
     """Make a directory and its missing parents, each with `mode` whatever the umask; one that is there is left."""
     if path.is_dir():

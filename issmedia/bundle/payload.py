@@ -27,39 +27,62 @@ Keep = Callable[[Digest, int, Read], tuple[Digest, int]]
 
 @dataclass(frozen=True, slots=True)
 class Blob:
-    """A digest and all the places on volumes where it lies; `size` in bytes, None where only a cap is known."""
+    """A digest and all the places on volumes where it lies; `size` in bytes, None where only a cap is known: `most`."""
 
     sha256: Digest
     size: int | None
     places: tuple[tuple[VerifiedVolume, str], ...]
+    most: int = layout.SMALL
 
     @property
     def limit(self) -> int:
         """Say how many bytes may be read."""
-        return layout.SMALL if self.size is None else self.size
+        return self.most if self.size is None else self.size
 
 
 def read_trees(bundle: VerifiedBundle) -> dict[Digest, Tree]:
-    """Step 10: each listing's stored digest, its decompression under the signed size, its own digest, form, counts."""
-    trees = {entry.digest: _read_tree(volume, entry, path) for volume, path, entry in _listings(bundle)}
-    for repo in bundle.manifest.repositories:
-        tree = trees[repo.tree]
-        if repo.files != len(tree.entries) or repo.all != plan.count(plan.needed([tree])):
-            raise FormatError("the manifest's counts are not those of the listing", where=repo.path)
+    """Step 10, or the first error of `try_trees`."""
+    trees, faults = try_trees(bundle)
+    if faults:
+        raise faults[0]
     return trees
 
 
+def try_trees(bundle: VerifiedBundle) -> tuple[dict[Digest, Tree], list[FormatError | NotIntactError]]:
+    """Step 10: each listing's stored digest, its decompression under the signed size, its own digest, form, counts.
+
+    Gives the trees that are good, and for each of the others what is wrong, in the manifest's order.
+    """
+    trees: dict[Digest, Tree] = {}
+    faults: list[FormatError | NotIntactError] = []
+    for entry in bundle.manifest.trees:
+        try:
+            trees[entry.digest] = _read_tree(bundle, entry)
+        except (FormatError, NotIntactError) as bad:
+            faults.append(bad)
+    for repo in bundle.manifest.repositories:
+        tree = trees.get(repo.tree)
+        if tree is not None and (repo.files != len(tree.entries) or repo.all != plan.count(plan.needed([tree]))):
+            faults.append(FormatError("the manifest's counts are not those of the listing", where=repo.path))
+    return trees, faults
+
+
 def blobs_on(bundle: VerifiedBundle, trees: Mapping[Digest, Tree]) -> list[Blob]:
-    """List every blob that the volumes declare, save the listings that step 10 read, in the order of their paths."""
+    """List every blob that the volumes declare, save the listings that step 10 read, in the order of their paths.
+
+    Where a tree is lacking, blobs of unknown size may be as long as all files of their volume together.
+    """
     sizes: dict[Digest, int] = dict(blobs_of(trees.values()))
     sizes |= {entry.stored.sha256: entry.stored.size for entry in bundle.manifest.trees}
-    passed = {(volume.entry.number, path) for volume, path, _ in _listings(bundle)}
+    read = {(volume.entry.number, path) for one in bundle.manifest.trees for volume, path in _listing(bundle, one)[:1]}
+    whole = len(trees) == len(bundle.manifest.trees)
+    most = layout.SMALL if whole else max(volume.entry.bytes for volume in bundle.volumes)
     places: dict[Digest, list[tuple[VerifiedVolume, str]]] = {}
     for volume in bundle.volumes:
         for path, digest in volume.index.items():
-            if (volume.entry.number, path) not in passed:
+            if (volume.entry.number, path) not in read:
                 places.setdefault(digest, []).append((volume, path))
-    return [Blob(digest, sizes.get(digest), tuple(where)) for digest, where in places.items()]
+    return [Blob(digest, sizes.get(digest), tuple(where), most) for digest, where in places.items()]
 
 
 def absent(trees: Mapping[Digest, Tree], blobs: Sequence[Blob], held: Callable[[Digest, int], bool]) -> list[Problem]:
@@ -144,26 +167,28 @@ def _take_file(blob: Blob, file: OpenedFile, keep: Keep) -> None:
         raise NotIntactError(f"expected sha256 {blob.sha256}, read {found}")
 
 
-def _listings(bundle: VerifiedBundle) -> list[tuple[VerifiedVolume, str, TreeEntry]]:
-    """Say for each tree which volume and path its listing is read from."""
-    return [(*_listing_place(bundle, entry), entry) for entry in bundle.manifest.trees]
-
-
-def _listing_place(bundle: VerifiedBundle, entry: TreeEntry) -> tuple[VerifiedVolume, str]:
+def _listing(bundle: VerifiedBundle, entry: TreeEntry) -> list[tuple[VerifiedVolume, str]]:
+    """Say where a tree's listing lies; the first of these is read by step 10."""
     path = layout.tree_path(entry.digest)
-    for volume in bundle.volumes:
-        if volume.index.get(path) == entry.stored.sha256:
-            return volume, path
-    raise NotIntactError("the listing is on none of the volumes", where=path)
+    return [(volume, path) for volume in bundle.volumes if volume.index.get(path) == entry.stored.sha256]
 
 
-def _read_tree(volume: VerifiedVolume, entry: TreeEntry, path: str) -> Tree:
+def _read_tree(bundle: VerifiedBundle, entry: TreeEntry) -> Tree:
+    places = _listing(bundle, entry)
+    if not places:
+        raise NotIntactError("the listing is on none of the volumes", where=layout.tree_path(entry.digest))
+    volume, path = places[0]
+    where = f"{volume.where}: {path}"
     if entry.size > MAX_TREE_BYTES or entry.stored.size > MAX_TREE_BYTES:
-        raise FormatError(f"a listing of {entry.size} bytes, at most {MAX_TREE_BYTES} are allowed", where=path)
-    return _parse(entry, _stored(volume, entry, path), path)
+        raise FormatError(f"a listing of {entry.size} bytes, at most {MAX_TREE_BYTES} are allowed", where=where)
+    try:
+        stored = _stored(volume, path, entry)
+    except NotIntactError as bad:
+        raise NotIntactError(bad.message, where=where) from bad
+    return _parse(entry, stored, where)
 
 
-def _stored(volume: VerifiedVolume, entry: TreeEntry, path: str) -> bytes:
+def _stored(volume: VerifiedVolume, path: str, entry: TreeEntry) -> bytes:
     parts: list[bytes] = []
 
     def keep(_expected: Digest, size: int, read: Read) -> tuple[Digest, int]:
@@ -172,31 +197,30 @@ def _stored(volume: VerifiedVolume, entry: TreeEntry, path: str) -> bytes:
 
     blob = Blob(entry.stored.sha256, entry.stored.size, ((volume, path),))
     with volume.source.open(path) as file:
-        try:
-            _take_file(blob, file, keep)
-        except NotIntactError as bad:
-            raise NotIntactError(bad.message, where=f"{volume.where}: {path}") from bad
+        _take_file(blob, file, keep)
     return b"".join(parts)
 
 
-def _parse(entry: TreeEntry, stored: bytes, path: str) -> Tree:
+def _parse(entry: TreeEntry, stored: bytes, where: str) -> Tree:
     try:
         frame = zstandard.get_frame_parameters(stored)
         if frame.content_size != entry.size:
-            raise FormatError(f"expected a frame of {entry.size} bytes, found {frame.content_size}", where=path)
+            raise FormatError(f"expected a frame of {entry.size} bytes, found {frame.content_size}", where=where)
         data = zstandard.ZstdDecompressor().decompress(stored, allow_extra_data=False)
     except zstandard.ZstdError as cause:
-        raise FormatError(f"not one zstd frame: {shown(str(cause))}", where=path) from cause
+        raise FormatError(f"not one zstd frame: {shown(str(cause))}", where=where) from cause
     except MemoryError as cause:
-        raise FormatError("a frame that needs too much memory", where=path) from cause
-    tree = parse_tree(data, where=path)
+        raise FormatError("a frame that needs too much memory", where=where) from cause
+    tree = parse_tree(data, where=where)
     if tree.digest != entry.digest:
-        raise NotIntactError(f"expected tree {entry.digest}, found {tree.digest}", where=path)
+        raise NotIntactError(f"expected tree {entry.digest}, found {tree.digest}", where=where)
     return tree
 
 
-def require_none(problems: Sequence[Problem], *, hint: str) -> None:
-    """Raise one `NotIntactError` naming every bad file, where there are any."""
+def require_none(
+    problems: Sequence[Problem], *, hint: str, kind: type[FormatError] | type[NotIntactError] = NotIntactError
+) -> None:
+    """Raise one error, a `NotIntactError` unless told otherwise, naming every bad file, where there are any."""
     if problems:
         count = f"{len(problems):,} files" if len(problems) > 1 else "1 file"
-        raise NotIntactError(f"{count} not intact", where=problems[0].where, hint=hint, problems=problems)
+        raise kind(f"{count} not intact", where=problems[0].where, hint=hint, problems=problems)

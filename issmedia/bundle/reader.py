@@ -49,11 +49,13 @@ class DirectoryVolume:
         except OSError as cause:
             raise NotIntactError(fault(cause), where=shown(path)) from cause
 
-    def stray(self, known: frozenset[str]) -> list[str]:
-        """List what lies here and is not known: never opened, and a directory of such files not even entered."""
+    def stray(self, known: frozenset[str]) -> Iterator[str]:
+        """Find what lies here and is not known: never opened, and a directory of such files not even entered."""
         directories = parents(known)
         try:
-            return [shown(path) for path, _ in self._root.walk(enter=directories.__contains__) if path not in known]
+            for path, _ in self._root.walk(enter=directories.__contains__):
+                if path not in known:
+                    yield shown(path)
         except OSError as cause:
             raise NotIntactError(fault(cause), where=shown(str(self.path))) from cause
 

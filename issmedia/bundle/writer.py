@@ -8,6 +8,7 @@ anywhere, the same command re-hashes what is there and goes on.
 
 import contextlib
 import os
+import stat
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +16,7 @@ from pathlib import Path
 from issmedia.base import files
 from issmedia.base.beneath import Root
 from issmedia.base.digest import Digest, copy_and_hash
-from issmedia.base.errors import DepotError, UsageError
+from issmedia.base.errors import DepotError, FormatError, NotIntactError, UsageError
 from issmedia.base.events import Advanced, Finished, Note, Report, Started
 from issmedia.base.units import count_text
 from issmedia.base.work import each_sized
@@ -63,8 +64,8 @@ def write_volume(
     """
     try:
         if unfinished(directory, plan.manifest.site):
-            report(Note("going on with an unfinished export"))
-        _require_unfinished(plan, directory)
+            signatures_before(plan, directory)
+            report(Note("going on with an export that was begun here: what lies there is hashed again"))
         _Writer(plan, volume, store, directory, report).write(sign, workers)
     except OSError as cause:
         raise files.system_error(cause, str(directory)) from cause
@@ -80,10 +81,27 @@ def _require_of(site: SiteName, manifest: Manifest, directory: Path) -> Manifest
     return manifest
 
 
-def _require_unfinished(plan: Plan, directory: Path) -> None:
-    finished = directory / layout.MANIFEST
-    if finished.exists() and finished.read_bytes() != plan.manifest_bytes:
+def signatures_before(plan: Plan, directory: Path) -> bytes:
+    """Give the signatures that an earlier run left, where they are of this very manifest.
+
+    Raises `UsageError` where the directory holds another bundle that is finished.
+    """
+    if unfinished(directory, plan.manifest.site) is None:
+        return b""
+    with DirectoryVolume(directory) as volume:
+        found = {name: _read_if_there(volume, name) for name in (layout.PARTIAL, layout.MANIFEST, layout.SIGNATURES)}
+    if found[layout.MANIFEST] not in (b"", plan.manifest_bytes):
         raise UsageError("holds a finished bundle", where=str(directory), hint="export into an empty directory")
+    same = plan.manifest_bytes in (found[layout.PARTIAL], found[layout.MANIFEST])
+    return found[layout.SIGNATURES] if same else b""
+
+
+def _read_if_there(volume: DirectoryVolume, name: str) -> bytes:
+    """Read a small file of a medium that anybody may have filled; empty where it is absent or no such file."""
+    try:
+        return read_capped(volume, name, MAX_MANIFEST)
+    except (NotIntactError, FormatError):
+        return b""
 
 
 def finish_volume(directory: Path) -> None:
@@ -133,13 +151,16 @@ class _Writer:
             files.fsync_directory(self._directory)
 
     def _drop_strays(self) -> None:
-        """Remove what an earlier plan wrote and this one does not want; what lies beside our directories stays."""
+        """Remove what an earlier plan wrote and this one does not want, and links that would lead elsewhere.
+
+        What lies beside our directories stays.
+        """
         wanted = {file.path for file in self._volume.files} | layout.APART | {layout.PARTIAL}
         with Root(self._directory) as root:
-            self._present = {path for path, _ in root.walk()}
-        strays = sorted(self._present - wanted)
-        for path in strays:
-            if path.partition("/")[0] in layout.FOLDERS:
+            found = dict(root.walk())
+        self._present = {path for path, facts in found.items() if stat.S_ISREG(facts.st_mode)}
+        for path in sorted(found.keys() - (self._present & wanted)):
+            if path.partition("/")[0] in layout.FOLDERS and not stat.S_ISDIR(found[path].st_mode):
                 files.unlink(self._directory / path)
 
     def _require_space(self) -> None:
@@ -208,8 +229,11 @@ class _Writer:
             raise DepotError(rotten.message, where=f"{file.path} ({rotten.where})", hint=rotten.hint) from rotten
 
     def _keeps(self, file: PlannedFile) -> bool:
-        with Root(self._directory) as root, root.open(file.path) as found:
-            digest, _, _ = copy_and_hash(found.read, len, limit=file.size)
+        try:
+            with Root(self._directory) as root, root.open(file.path) as found:
+                digest, _, _ = copy_and_hash(found.read, len, limit=file.size)
+        except OSError:
+            return False
         return digest == file.sha256
 
     def _is_same(self, first: PlannedFile, other: PlannedFile) -> bool:

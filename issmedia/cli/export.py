@@ -49,21 +49,21 @@ def export_command(
     del full
     if directory is None and not dry_run:
         raise click.UsageError("name the directory to write to: --to DIR (or --dry-run)")
-    options = _options(face, what, **rest)
+    options = _options(what, **rest)
     depot = open_depot(face.root)
     if dry_run:
-        return _show(face, plan_export(depot, options, directory, tool=TOOL, now=face.now), None)
+        return _show(
+            face, plan_export(depot, options, directory and directory.resolve(), tool=TOOL, now=face.now), None
+        )
     assert directory is not None
-    return _export(face, depot, options, directory.absolute(), keys)
+    return _export(face, depot, options, directory.resolve(), keys)
 
 
-def _options(
-    face: Face, what: tuple[str, ...], *, destination: str | None, expires: str | None, notes: str
-) -> ExportOptions:
+def _options(what: tuple[str, ...], *, destination: str | None, expires: str | None, notes: str) -> ExportOptions:
     return ExportOptions(
         what=what,
         destination=checked_label(destination) if destination else None,
-        expires=clock.moment(expires, start=clock.source_date() or face.now),
+        expires=lambda created: clock.moment(expires, start=created),
         notes=notes,
         created=clock.source_date(),
     )

@@ -56,7 +56,7 @@ def _tool(facts: Manifest) -> str:
 
 def _volume(found: Inspected, where: str) -> str:
     entry = dict(found.volumes)[where]
-    if entry is None:
-        return f"{where}: its SHA256SUMS is not one of this manifest's"
+    if isinstance(entry, str):
+        return f"{where}: {shown(entry)}"
     of = len(found.manifest.volumes)
     return f"{entry.number} of {of}, {shown(entry.label)}: {count_text(entry.files, 'file')}, {bytes_text(entry.bytes)}"

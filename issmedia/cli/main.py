@@ -1,9 +1,11 @@
 """The `issmedia` command: finds the command's module, and turns errors into messages and exit codes."""
 
 import importlib
+import io
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -55,6 +57,16 @@ class _LazyGroup(click.Group):
             formatter.write_dl([(name, text) for name, (_, text) in _COMMANDS.items()])
 
 
+class _DepotPath(click.Path):
+    """A path that is given: `Path("")` would be the current directory."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Refuse an empty path, as an unset variable leaves it."""
+        if value == "":
+            self.fail("the path is empty", param, ctx)
+        return super().convert(value, param, ctx)
+
+
 @click.command(
     cls=_LazyGroup,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
@@ -62,7 +74,7 @@ class _LazyGroup(click.Group):
 )
 @click.option(
     "--depot",
-    type=click.Path(path_type=Path),
+    type=_DepotPath(path_type=Path),
     metavar="DIR",
     help="The depot; else $ISSMEDIA_DEPOT, else /var/lib/issmedia for root, else the user's data directory.",
 )
@@ -88,6 +100,7 @@ def main() -> None:
 def run(arguments: list[str]) -> int:
     """Run one command line and return its exit code."""
     as_json = "--json" in arguments
+    _show_everything()
     try:
         _require_utf8(arguments)
         code = cli.main(arguments, prog_name="issmedia", standalone_mode=False)
@@ -108,6 +121,13 @@ def run(arguments: list[str]) -> int:
         return 1
     except OSError as error:
         return show_error(system_error(error, str(error.filename or "the system")), as_json=as_json)
+
+
+def _show_everything() -> None:
+    """Escape what the terminal's encoding lacks, where Python would stop with an error."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _require_utf8(arguments: list[str]) -> None:

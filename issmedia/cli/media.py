@@ -1,6 +1,6 @@
 """verify, import: what a disconnected site does with a medium."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -9,11 +9,11 @@ import click
 from issmedia.base.events import Report
 from issmedia.base.units import bytes_text, count_text
 from issmedia.bundle.reader import read
-from issmedia.cli.face import Face, command
+from issmedia.cli.face import LEFT_OUT, Face, command
 from issmedia.content.yum import YUM
 from issmedia.depot.depot import Depot, OwnedDepot, open_depot
 from issmedia.depot.keyring import Keyring
-from issmedia.model.manifest import VerifiedBundle
+from issmedia.model.manifest import Missing, VerifiedBundle
 from issmedia.model.names import shown
 from issmedia.ops.imports import Imported, import_bundle, preview
 from issmedia.ops.publish import Published, publish
@@ -42,7 +42,7 @@ def verify_command(face: Face, paths: tuple[Path, ...], strict: bool) -> None:
 @click.option("--allow-rollback", metavar="ID", help="Allow this one bundle though it is older or expired.")
 def import_command(
     face: Face, paths: tuple[Path, ...], strict: bool, dry_run: bool, no_publish: bool, allow_rollback: str | None
-) -> None:
+) -> int:
     """Verify a bundle, store it, switch to it and publish it: all of it, or nothing.
 
     Interrupted, the same command goes on where it stopped. The same bundle again changes nothing.
@@ -66,6 +66,7 @@ def import_command(
             published = None if no_publish else publish(owned, what, now=face.now, report=report)
     document = {"dry_run": dry_run, "imported": result, "published": published}
     face.answer(document, lambda: _imported_text(result, published, depot, dry_run=dry_run))
+    return LEFT_OUT if result.incomplete else 0
 
 
 @contextmanager
@@ -100,8 +101,12 @@ def _verified_text(found: Checked) -> str:
     size = f"{count_text(found.files, 'file')}, {bytes_text(found.size)}"
     lines = [f"genuine and whole: {shown(facts.chain)}, {size}", f"id {found.bundle.id}"]
     lines += [f"signed by {one}" for one in found.bundle.signers]
-    lines += [f"left out: {shown(one.repository)}: {shown(one.path)}: {shown(one.reason)}" for one in facts.incomplete]
+    lines += _left_out(facts.incomplete)
     return "\n".join(lines)
+
+
+def _left_out(items: Sequence[Missing]) -> list[str]:
+    return [f"left out: {shown(one.repository)}: {shown(one.path)}: {shown(one.reason)}" for one in items]
 
 
 def _imported_text(result: Imported, published: Published | None, depot: Depot, *, dry_run: bool) -> str:
@@ -113,6 +118,7 @@ def _imported_text(result: Imported, published: Published | None, depot: Depot, 
     if unchanged:
         lines.append(f"{count_text(unchanged, 'repository', 'repositories')} unchanged")
     lines.append(f"{count_text(result.added, 'blob')} {would}added, {bytes_text(result.added_bytes)}")
+    lines += _left_out(result.incomplete)
     if published is not None:
         count = count_text(len(published.repositories), "repository", "repositories")
         state = "clients now see" if published.changed else "clients see, as before,"

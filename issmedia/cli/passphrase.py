@@ -4,10 +4,13 @@ import getpass
 import os
 import sys
 from pathlib import Path
+from shlex import quote
 
 from issmedia.base.errors import UsageError
 
 VARIABLE = "ISSMEDIA_KEY_PASSPHRASE_FILE"
+_MOST = 64 << 10
+"""Bytes of a passphrase file that are looked at."""
 
 
 def ask_passphrase() -> bytes | None:
@@ -34,7 +37,10 @@ def new_passphrase(wanted: bool) -> bytes | None:
 
 
 def _from_file(path: Path) -> bytes:
-    lines = path.read_bytes().splitlines()
+    with path.open("rb") as file:
+        if os.fstat(file.fileno()).st_mode & 0o077:
+            raise UsageError("others can read this passphrase", where=str(path), hint=f"chmod 600 {quote(str(path))}")
+        lines = file.read(_MOST).splitlines()
     if not lines or not lines[0]:
         raise UsageError(f"{VARIABLE} names an empty file", where=str(path))
     return lines[0]

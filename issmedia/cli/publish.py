@@ -10,7 +10,11 @@ from issmedia.ops.publish import publish
 
 @command(None, "publish", "issmedia publish --base-url http://repos.site.lan/issmedia")
 @click.argument("what", nargs=-1, metavar="[PRODUCT[/REPO]]...")
-@click.option("--base-url", help="Where clients find published/; remembered. Default: file:// of the directory.")
+@click.option(
+    "--base-url",
+    metavar="URL|file",
+    help="Where clients find published/; remembered. `file`, as at first: file:// of the directory.",
+)
 def publish_command(face: Face, what: tuple[str, ...], base_url: str | None) -> None:
     """Show clients the current snapshots, by one rename; nothing named means all repositories."""
     with open_depot(face.root).owned("publish", now=face.now) as depot, face.reporting() as report:

@@ -77,10 +77,9 @@ def repo_command() -> None:
 @click.option("--gpg-key", "keys", multiple=True, type=click.File("rb"), help="Pin an OpenPGP public key (armored).")
 def repo_add(face: Face, path: str, source: str, name: str | None, keys: tuple[BinaryIO, ...]) -> None:
     """Add a repository; SOURCE is a directory, or a file:// or http(s):// URL."""
-    where = source if "://" in source else str(Path(source).absolute())
     with open_depot(face.root).owned("repo add", now=face.now) as depot:
         pinned = [key.read() for key in keys]
-        repository = setup.add_repository(depot, path, where, name=name, keys=pinned, now=face.now)
+        repository = setup.add_repository(depot, path, _absolute(source), name=name, keys=pinned, now=face.now)
     face.answer(repository, lambda: f"{repository.path} comes from {repository.source}")
 
 
@@ -116,7 +115,8 @@ def repo_set(face: Face, path: str, source: str | None, name: str | None, keys: 
     """Change a repository; what is not named stays."""
     with open_depot(face.root).owned("repo set", now=face.now) as depot:
         pinned = [key.read() for key in keys] or None
-        repository = setup.change_repository(depot, path, source=source, name=name, keys=pinned, now=face.now)
+        where = None if source is None else _absolute(source)
+        repository = setup.change_repository(depot, path, source=where, name=name, keys=pinned, now=face.now)
     face.answer(repository, lambda: f"{repository.path}: {len(repository.keys)} key(s) pinned")
 
 
@@ -130,6 +130,11 @@ def repo_remove(face: Face, path: str, yes: bool) -> None:
     with open_depot(face.root).owned("repo remove", now=face.now) as depot:
         setup.remove_repository(depot, path, now=face.now)
     face.answer({"removed": path}, lambda: f"repository {path} removed")
+
+
+def _absolute(source: str) -> str:
+    """Find a directory from where the user stands; a URL, or nothing, stays as it is."""
+    return source if "://" in source or not source else str(Path(source).absolute())
 
 
 def _repositories(repositories: list[Repository]) -> str:

@@ -49,9 +49,9 @@ def log_command(face: Face) -> None:
 
 @command(None, "audit", "issmedia audit")
 def audit_command(face: Face) -> None:
-    """Check the ledger's chain, every tree and every blob; damaged blobs are set aside and withdrawn from clients."""
+    """Check the ledger, every tree and every blob; damaged blobs are set aside and withdrawn from clients."""
     with open_depot(face.root).owned("audit", now=face.now) as depot, face.reporting() as report:
-        found = audit(depot, workers=face.workers, report=report)
+        found = audit(depot, now=face.now, workers=face.workers, report=report)
     face.answer(
         found,
         lambda: (

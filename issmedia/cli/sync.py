@@ -2,7 +2,7 @@
 
 import click
 
-from issmedia.base.errors import FormatError, IssmediaError, UpstreamError, UsageError
+from issmedia.base.errors import BusyError, DepotError, IssmediaError, UpstreamError, UsageError
 from issmedia.base.events import Report
 from issmedia.base.units import bytes_text, count_text
 from issmedia.cli.face import LEFT_OUT, Face, command
@@ -24,7 +24,9 @@ def sync_command(face: Face, what: tuple[str, ...]) -> int:
         for repository in _sources(depot, what):
             try:
                 results.append(_sync_one(depot, repository, face, report))
-            except (UpstreamError, FormatError) as error:
+            except (DepotError, BusyError):
+                raise
+            except IssmediaError as error:
                 error.where = f"{repository.path}: {error.where or ''}".rstrip(": ")
                 failures.append(error)
     document = {"repositories": results, "failed": [{"where": one.where, "message": one.message} for one in failures]}
@@ -51,7 +53,11 @@ def _sources(depot: OwnedDepot, what: tuple[str, ...]) -> list[Repository]:
 
 def _sync_one(depot: OwnedDepot, repository: Repository, face: Face, report: Report) -> SyncResult:
     assert repository.source is not None
-    with open_upstream(repository.source) as upstream:
+    try:
+        source = open_upstream(repository.source)
+    except UsageError as cause:
+        raise UpstreamError(cause.message, where=cause.where, hint=cause.hint) from cause
+    with source as upstream:
         return sync(repository, upstream, depot, YUM, now=face.now, report=report)
 
 

@@ -41,6 +41,9 @@ class Upstream(Protocol):
         Paths are as found: the caller judges them by the name grammar. Links and odd files have size -1.
         """
 
+    def interrupt(self) -> None:
+        """End what other threads wait for: reads that are blocked fail, and nothing further is asked for."""
+
 
 @dataclass(frozen=True, slots=True)
 class Expected:
@@ -69,7 +72,10 @@ class Sink(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Synced:
-    """What a sync found. `unchanged` says the previous tree still is upstream's; `incomplete` what could not be had."""
+    """What a sync found. `unchanged` says the previous tree still is upstream's; `incomplete` what could not be had.
+
+    `signed_metadata` says that clients shall ask for a signature: once upstream signs, it stays.
+    """
 
     tree: Tree
     inventory: Inventory | None
@@ -80,10 +86,11 @@ class Synced:
 
 @dataclass(frozen=True, slots=True)
 class Previous:
-    """The snapshot before: its tree, and whether anything was missing from it."""
+    """The snapshot before: its tree, whether anything was missing from it, and whether its metadata were signed."""
 
     tree: Tree
     incomplete: bool
+    signed_metadata: bool
 
 
 Sync = Callable[[Upstream, Sink, Previous | None, Report], Synced]

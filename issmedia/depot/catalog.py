@@ -35,19 +35,31 @@ class Session:
 
 
 class Catalog:
-    """The database file; call `prepare` once before the first transaction."""
+    """The database file. A transaction wants today's tables, which `prepare` makes: under the depot's lock."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self._engine = _engine(path)
 
     def prepare(self) -> None:
-        """Make the tables, or bring an older catalog to today's; refuse one from a newer issmedia."""
+        """Make the tables, or bring an older catalog to today's; refuse one from a newer issmedia.
+
+        A new file gets mode 0644 whatever the umask.
+        """
         with self._transaction(writes=False) as db:
-            done = catalog_schema.version(db)
+            done = catalog_schema.known_version(db)
+        if done == 0:
+            files.make_file(self.path, 0o644)
         if done != len(catalog_schema.STEPS):
             with self._transaction(writes=True) as db:
                 catalog_schema.migrate(db)
+
+    def site_id(self) -> str:
+        """Give the site's id, also of an older catalog; "" where the catalog is half made. Changes nothing."""
+        if not self.path.is_file():
+            return ""
+        with self._transaction(writes=False) as db:
+            return (catalog_schema.known_version(db) and Names(db).setting("site_id")) or ""
 
     @contextlib.contextmanager
     def changing(self) -> Iterator[Session]:
@@ -81,6 +93,7 @@ class Catalog:
 
 
 def _session(db: Connection) -> Session:
+    catalog_schema.require_current(db)
     return Session(Names(db), History(db), Ledger(db), Search(db))
 
 

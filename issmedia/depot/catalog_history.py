@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from sqlalchemy import Connection, Select, func, insert, select
+from sqlalchemy import Connection, Select, func, insert, select, update
 
 from issmedia.base.digest import Digest
 from issmedia.depot.catalog_schema import bundles
@@ -38,8 +38,10 @@ class History:
     def record(
         self, bundle: Digest, manifest: Manifest, direction: Direction, signers: tuple[str, ...], *, now: str
     ) -> None:
-        """Record a bundle as exported or imported; one that is there already is left as it is."""
+        """Record a bundle as exported or imported; of one that is there already, who signed it is written anew."""
         if self.find(bundle, direction):
+            known = (bundles.c.id == bundle) & (bundles.c.direction == direction)
+            self._db.execute(update(bundles).where(known).values(signers=",".join(signers)))
             return
         self._db.execute(
             insert(bundles).values(
@@ -71,7 +73,7 @@ class History:
             .where(
                 bundles.c.direction == "export",
                 bundles.c.site == site,
-                bundles.c.destination == destination,
+                func.lower(bundles.c.destination) == destination.casefold(),
             )
             .order_by(bundles.c.sequence.desc())
             .limit(1)
@@ -81,14 +83,14 @@ class History:
     def imported(self) -> dict[tuple[str, str, int], Digest]:
         """Map (site id, destination, sequence) → bundle id over all imports."""
         found = self._records(select(bundles).where(bundles.c.direction == "import"))
-        return {(one.site, one.destination, one.sequence): one.id for one in found}
+        return {(one.site, one.destination.casefold(), one.sequence): one.id for one in found}
 
     def marks(self) -> dict[tuple[str, str], ChainMark]:
         """Give the newest imported bundle of each chain."""
         newest: dict[tuple[str, str], ChainMark] = {}
         query = select(bundles).where(bundles.c.direction == "import").order_by(bundles.c.sequence)
         for one in self._records(query):
-            newest[(one.site, one.destination)] = ChainMark(one.sequence, one.id, one.created)
+            newest[(one.site, one.destination.casefold())] = ChainMark(one.sequence, one.id, one.created)
         return newest
 
     def newest_created(self) -> str:

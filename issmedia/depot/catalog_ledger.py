@@ -53,6 +53,12 @@ class Ledger:
         """Yield all entries, oldest first; `DepotError` names one that cannot be read."""
         yield from map(_entry, self._db.execute(select(ledger).order_by(ledger.c.number)))
 
+    def readable(self) -> Iterator[LedgerEntry]:
+        """Yield the entries that can be read, oldest first; `problems` names the others."""
+        for row in self._db.execute(select(ledger).order_by(ledger.c.number)):
+            if _body(row.entry) is not None:
+                yield _entry(row)
+
     def newest(self, event: str) -> LedgerEntry | None:
         """Give the newest entry of an event, or None; read backwards, `DepotError` as for `entries`."""
         rows = self._db.execute(select(ledger).order_by(ledger.c.number.desc()))
@@ -87,7 +93,8 @@ def _body(entry: object) -> dict[str, Any] | None:
         body = json.loads(_bytes(entry))
     except (ValueError, RecursionError):
         return None
-    return body if isinstance(body, dict) and body.keys() == _FIELDS else None
+    whole = isinstance(body, dict) and body.keys() == _FIELDS and isinstance(body["facts"], dict)
+    return body if whole else None
 
 
 def _bytes(entry: object) -> bytes:

@@ -27,6 +27,10 @@ class Names:
         self._db.execute(delete(settings).where(settings.c.key == key))
         self._db.execute(insert(settings).values(key=key, value=value))
 
+    def forget_setting(self, key: str) -> None:
+        """Remove a setting of the site; one that is not there is fine."""
+        self._db.execute(delete(settings).where(settings.c.key == key))
+
     def products(self) -> list[Product]:
         """List products, sorted by label."""
         rows = self._db.execute(select(products.c.label, products.c.name).order_by(products.c.label))
@@ -143,13 +147,20 @@ class Names:
         if row is None or row.current is None:
             return None
         document = self._db.execute(select(snapshots.c.document).where(snapshots.c.id == row.current)).scalar_one()
-        return msgspec.json.decode(document, type=Snapshot)
+        return _snapshot(document, path)
+
+    def origins(self) -> dict[str, tuple[str, str]]:
+        """Map PRODUCT/REPO → (site id, when that site took it) over current snapshots that came by import."""
+        current = (self.current(repo.path) for repo in self.repositories())
+        return {
+            one.repository: (one.origin, one.origin_taken) for one in current if one and one.origin and one.origin_taken
+        }
 
     def snapshots(self, path: str) -> list[Snapshot]:
         """List a repository's snapshots, oldest first."""
         row = self._known(path)
         query = select(snapshots.c.document).where(snapshots.c.repository == row.id).order_by(snapshots.c.id)
-        return [msgspec.json.decode(found.document, type=Snapshot) for found in self._db.execute(query)]
+        return [_snapshot(found.document, path) for found in self._db.execute(query)]
 
     def snapshot_count(self, path: str) -> int:
         """Count a repository's snapshots."""
@@ -184,6 +195,17 @@ class Names:
         )
         keys = tuple(Digest(key.blob) for key in found)
         return Repository(row.product_label, row.label, row.name, row.source, row.content_type, keys)
+
+
+def _snapshot(document: bytes, path: str) -> Snapshot:
+    try:
+        return msgspec.json.decode(document, type=Snapshot)
+    except msgspec.MsgspecError as cause:
+        raise DepotError(
+            f"a snapshot's document is damaged: {cause}",
+            where=f"catalog.sqlite, {path}",
+            hint="restore the catalog from a backup",
+        ) from cause
 
 
 def _matches(repository: Repository, name: str) -> bool:

@@ -96,7 +96,8 @@ packages = Table(
     "packages",
     metadata,
     Column("id", Integer, primary_key=True),
-    Column("blob", String, nullable=False, unique=True),
+    Column("digest", String, nullable=False, unique=True),
+    Column("blob", String, nullable=False),
     Column("name", String, nullable=False, index=True),
     Column("epoch", String, nullable=False),
     Column("version", String, nullable=False),
@@ -156,21 +157,32 @@ STEPS = (_step_1,)
 
 def migrate(db: Connection) -> None:
     """Do the steps this catalog lacks, within the caller's transaction; refuse one from a newer issmedia."""
-    done = version(db)
-    if done > len(STEPS):
-        raise DepotError(
-            f"the catalog has schema {done}, this issmedia knows {len(STEPS)}",
-            where="catalog.sqlite",
-            hint="use the issmedia that wrote it, or a newer one",
-        )
+    done = known_version(db)
     for step in STEPS[done:]:
         step(db)
     if done < len(STEPS):
         db.execute(update(schema_version).values(number=len(STEPS)))
 
 
-def version(db: Connection) -> int:
-    """Give the number of steps done; 0 for an empty database."""
+def known_version(db: Connection) -> int:
+    """Give the number of steps done, 0 for an empty database; refuse a catalog from a newer issmedia."""
     if not inspect(db).has_table("schema_version"):
         return 0
-    return int(db.execute(select(schema_version.c.number)).scalar_one())
+    done = int(db.execute(select(schema_version.c.number)).scalar_one())
+    if done > len(STEPS):
+        raise DepotError(
+            f"the catalog has schema {done}, this issmedia knows {len(STEPS)}",
+            where="catalog.sqlite",
+            hint="use the issmedia that wrote it, or a newer one",
+        )
+    return done
+
+
+def require_current(db: Connection) -> None:
+    """Refuse a catalog that is not of today's schema; reading never changes it."""
+    if (done := known_version(db)) != len(STEPS):
+        raise DepotError(
+            f"the catalog has schema {done}, expected {len(STEPS)}",
+            where="catalog.sqlite",
+            hint="a command that changes the depot brings it to today's: issmedia audit",
+        )

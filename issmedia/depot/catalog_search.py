@@ -98,9 +98,9 @@ class Search:
     def _index_packages(self, tree: Digest, found: Sequence[tuple[Digest, Package]]) -> None:
         rows = [_package_row(blob, package) for blob, package in found]
         self._db.execute(insert(packages).prefix_with("OR IGNORE"), rows)
-        member = select(literal(str(tree)), packages.c.id).where(packages.c.blob == bindparam("wanted"))
+        member = select(literal(str(tree)), packages.c.id).where(packages.c.digest == bindparam("wanted"))
         statement = insert(tree_packages).prefix_with("OR IGNORE").from_select(["tree", "package"], member)
-        self._db.execute(statement, [{"wanted": blob} for blob, _ in found])
+        self._db.execute(statement, [{"wanted": row["digest"]} for row in rows])
 
     def _index_advisories(self, tree: Digest, found: Sequence[Advisory]) -> None:
         digests = [digest_of(msgspec.json.encode(advisory)) for advisory in found]
@@ -138,8 +138,10 @@ def _found_package(row: Any) -> FoundPackage:
 
 
 def _package_row(blob: Digest, package: Package) -> dict[str, object]:
+    """Key a package by all it says: what one repository claims of a blob never stands in another's listing."""
     names = ("name", "epoch", "version", "release", "arch", "size", "summary")
-    return {"blob": blob, **{name: getattr(package, name) for name in names}}
+    row = {"blob": blob, **{name: getattr(package, name) for name in names}}
+    return {"digest": digest_of(msgspec.json.encode(row)), **row}
 
 
 def _advisory_row(digest: Digest, one: Advisory) -> dict[str, object]:

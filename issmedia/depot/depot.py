@@ -49,8 +49,12 @@ class Depot:
 
     @contextlib.contextmanager
     def owned(self, purpose: str, *, now: str) -> Iterator["OwnedDepot"]:
-        """Be the one process that changes the depot, or raise `BusyError` saying who is."""
+        """Be the one process that changes the depot, or raise `BusyError` saying who is.
+
+        An older catalog is brought to today's schema here, and nowhere else.
+        """
         with files.locked(self.root / "lock", purpose, since=now):
+            self.catalog.prepare()
             yield OwnedDepot(self)
 
     def site(self) -> SiteName:
@@ -66,6 +70,7 @@ class Depot:
                 imported=db.history.imported(),
                 marks=db.history.marks(),
                 floor=db.history.newest_created(),
+                held=db.names.origins(),
             )
 
 
@@ -74,50 +79,64 @@ OwnedDepot = NewType("OwnedDepot", Depot)
 
 
 def open_depot(root: Path) -> Depot:
-    """Open the depot at `root`, or raise `NotADepotError`."""
+    """Open the depot at `root`, changing nothing; `NotADepotError` where there is none, or half of one."""
     depot = Depot(root)
     if not depot.catalog.path.is_file():
         raise NotADepotError(
             "no depot here", where=str(root), hint=f"make one: issmedia --depot {root} init --name SITE"
         )
-    depot.catalog.prepare()
+    if not depot.catalog.site_id():
+        raise NotADepotError(
+            "no site id in the catalog: the depot is half made, or the catalog was lost",
+            where=str(depot.catalog.path),
+            hint=f"issmedia --depot {root} init --name SITE finishes a half; a lost catalog comes from a backup",
+        )
     return depot
 
 
 def create_depot(root: Path, site: SiteName, *, now: str) -> Depot:
     """Make a depot in an empty or missing directory. Killed half-way, the same call finishes it."""
     depot = Depot(root)
-    if depot.catalog.path.is_file() and _is_complete(depot):
-        raise DepotError("there is a depot already", where=str(root), hint="issmedia status")
+    _require_absent(depot)
     if root.exists() and _foreign(root):
         raise DepotError("the directory is not empty", where=str(root), hint="choose an empty or new directory")
+    files.make_directory(root)
+    with depot.owned("init", now=now) as owned:
+        _require_absent(owned)
+        _fill(owned, site, now=now)
+    return depot
+
+
+def _require_absent(depot: Depot) -> None:
+    if depot.catalog.site_id():
+        raise DepotError("there is a depot already", where=str(depot.root), hint="issmedia status")
+
+
+def _fill(depot: OwnedDepot, site: SiteName, *, now: str) -> None:
     for path, mode in (
-        (root, 0o755),
         (depot.store.root, 0o755),
         (depot.store.root / "incoming", 0o700),
         (depot.keys, 0o700),
         (depot.keyring, 0o755),
-        (root / "publications", 0o755),
+        (depot.root / "publications", 0o755),
     ):
         files.make_directory(path, mode)
-    depot.catalog.prepare()
     with depot.catalog.changing() as db:
         db.names.set_setting("site_id", site.id)
         db.names.set_setting("site_name", site.name)
         db.ledger.append("init", {"site": {"id": site.id, "name": site.name}}, now=now)
-    files.sync_filesystem(root)
-    return depot
+    files.sync_filesystem(depot.root)
 
 
-def _is_complete(depot: Depot) -> bool:
-    depot.catalog.prepare()
-    return bool(depot.site().id)
-
-
-_OURS = frozenset(
-    {"store", "keys", "keyring", "publications", "catalog.sqlite", "catalog.sqlite-journal", "lock", "lost+found"}
-)
+_FILES = frozenset({"catalog.sqlite", "catalog.sqlite-journal", "lock", "lost+found"})
+_DIRECTORIES = frozenset({"store", "keys", "keyring", "publications"})
 
 
 def _foreign(root: Path) -> bool:
-    return not root.is_dir() or any(entry.name not in _OURS for entry in root.iterdir())
+    """Say whether there is more than an init that died leaves: files of others, or a site that lost its catalog."""
+    if not root.is_dir():
+        return True
+    filled = (entry for name in _DIRECTORIES if (root / name).is_dir() for entry in (root / name).iterdir())
+    return any(entry.name not in _FILES | _DIRECTORIES for entry in root.iterdir()) or any(
+        entry != root / "store/incoming" for entry in filled
+    )

@@ -120,13 +120,17 @@ class Keyring:
 
     def set_threshold(self, threshold: int) -> None:
         """Set how many distinct public keys must sign; `UsageError` unless from 1 to the number of trusted keys."""
+        self.require_possible(threshold)
+        self._write(self._policy, strictjson.render(Policy(threshold)).decode())
+
+    def require_possible(self, threshold: int) -> None:
+        """Raise `UsageError` for a threshold that is not from 1 to the number of trusted keys."""
         keys = len(self.trusted())
         if threshold < 1 or threshold > min(keys, MAX_SIGNATURES):
             raise UsageError(
                 f"expected a threshold from 1 to {min(keys, MAX_SIGNATURES)}, found {threshold}",
                 hint=f"trusted keys: {keys}; trust more first: issmedia keys trust NAME FILE",
             )
-        self._write(self._policy, strictjson.render(Policy(threshold)).decode())
 
     def _listed(self) -> tuple[TrustedKey, ...]:
         keys = signers.parse_signers(_text(self._signers), where=str(self._signers))

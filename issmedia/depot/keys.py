@@ -2,7 +2,8 @@
 
     keys/                   0700
     ├── NAME                0600  the private half, in OpenSSH's format; absent where ssh-agent or a token holds it
-    └── NAME.pub            0644  the public half; it vouches for NAME, which is refused if it does not belong to it
+    ├── NAME.pub            0644  the public half; it vouches for NAME, which is refused if it does not belong to it
+    └── NAME~1              0600  a private half that lay here without its NAME.pub when NAME was made anew
 
 Rules of checking. The algorithm is that of the trusted key; what the envelope names must be equal to it. A key whose
 point is off its curve, of small order or not in canonical form is refused before it is used, since any such key
@@ -10,6 +11,7 @@ verifies what its owner never signed. How many signers there are is counted in `
 """
 
 import hashlib
+import itertools
 import os
 import stat
 from collections.abc import Callable
@@ -25,7 +27,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
 
 from issmedia.base.errors import DepotError, FormatError, UntrustedError, UsageError
-from issmedia.base.files import make_directory
+from issmedia.base.files import make_directory, rename
 from issmedia.depot.agent import sign_with_agent
 from issmedia.depot.smallfile import read_small, write_small
 from issmedia.model import ed25519, sshsig
@@ -113,24 +115,43 @@ class StoredKey:
     encrypted: bool
 
 
-def generate(directory: Path, name: str, kind: KeyKind, *, passphrase: bytes | None) -> PublicKey:
-    """Make a key and write both halves; `UsageError` where the name is taken, `passphrase` None leaves it bare."""
+def generate(
+    directory: Path,
+    name: str,
+    kind: KeyKind,
+    *,
+    passphrase: bytes | None,
+    before: Callable[[PublicKey], None] | None = None,
+) -> PublicKey:
+    """Make a key and write both halves, the public one last; `before` is called when nothing is written yet.
+
+    `UsageError` where NAME.pub is there; `passphrase` None leaves it bare. Killed half-way, the same call makes another
+    key: the private half that it finds without a public one, which nobody was shown, is set aside and not removed.
+    """
     _require_free(directory, name)
     private = _new_private(kind)
     public = _public_of(private)
     private_half = _private_file(private, passphrase)
     _make_private_directory(directory)
+    if before:
+        before(public)
+    _set_orphan_aside(directory, name)
     write_small(directory / name, private_half, 0o600)
     write_small(directory / f"{name}.pub", f"{public.line} {name}\n".encode(), 0o644)
     return public
 
 
-def add_public(directory: Path, name: str, line: str) -> PublicKey:
-    """Register a key that ssh-agent or a token holds, by its public key line."""
+def add_public(
+    directory: Path, name: str, line: str, *, before: Callable[[PublicKey], None] | None = None
+) -> PublicKey:
+    """Register a key that ssh-agent or a token holds, by its public key line; otherwise as `generate`."""
     _require_free(directory, name)
     public = sshsig.parse_public_line(line)
     require_sound(public)
     _make_private_directory(directory)
+    if before:
+        before(public)
+    _set_orphan_aside(directory, name)
     write_small(directory / f"{name}.pub", f"{public.line} {name}\n".encode(), 0o644)
     return public
 
@@ -220,9 +241,15 @@ def _require_on_curve(key: PublicKey) -> None:
 def _require_free(directory: Path, name: str) -> None:
     if checked_label(name).endswith(".pub"):
         raise UsageError(f"the name {name} ends in .pub, which the file of a public half does")
-    taken = next((path for path in (directory / name, directory / f"{name}.pub") if os.path.lexists(path)), None)
-    if taken is not None:
+    taken = directory / f"{name}.pub"
+    if os.path.lexists(taken):
         raise UsageError(f"there is a key {name} already", where=str(taken), hint="take another name")
+
+
+def _set_orphan_aside(directory: Path, name: str) -> None:
+    if os.path.lexists(directory / name):
+        aside = (directory / f"{name}~{number}" for number in itertools.count(1))
+        rename(directory / name, next(path for path in aside if not os.path.lexists(path)))
 
 
 def _make_private_directory(directory: Path) -> None:

@@ -16,14 +16,14 @@ clients that are in the middle of a download.
 
 import errno
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from issmedia.base import files
 from issmedia.base.digest import Digest, copy_and_hash, digest_of
 from issmedia.base.errors import DamagedBlobError
-from issmedia.depot.store import Store
+from issmedia.depot.store import Store, damaged
 from issmedia.model.tree import Entry, Tree
 
 
@@ -99,15 +99,14 @@ class Publications:
         files.fsync_directory(self.link.parent)
         return True
 
-    def withdraw(self, digest: Digest) -> int:
-        """Remove every published name of a damaged blob, so that clients get an error rather than bad bytes."""
-        source = self._store.path(digest)
-        inode = os.lstat(source).st_ino
+    def withdraw(self, digests: Iterable[Digest]) -> int:
+        """Remove every published name of damaged blobs, so that clients get an error rather than bad bytes."""
+        inodes = {os.lstat(self._store.path(digest)).st_ino for digest in digests}
         found = [
             Path(folder) / name
             for folder, _, names in os.walk(self.root / "trees")
             for name in names
-            if os.lstat(Path(folder) / name).st_ino == inode
+            if os.lstat(Path(folder) / name).st_ino in inodes
         ]
         for tree in {path.relative_to(self.root / "trees").parts[0] for path in found}:
             files.write_atomic(self._holes(Digest(tree)), b"")
@@ -178,7 +177,9 @@ class Publications:
 
     def _copy(self, entry: Entry, target: Path) -> None:
         with files.staged(target.parent) as file, self._store.open(entry.sha256) as blob:
-            copy_and_hash(blob.read, file.write, limit=entry.size)
+            found, _, _ = copy_and_hash(blob.read, file.write, limit=entry.size)
+            if found != entry.sha256:
+                raise damaged(entry.sha256, found)
             file.close(0o444, durable=False)
             files.rename(file.path, target)
 

@@ -45,7 +45,8 @@ class Repository(msgspec.Struct, frozen=True):
 class Snapshot(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A repository's tree at a moment. `size` is bytes, `taken` RFC 3339 UTC.
 
-    `signed_metadata` says that upstream signed its repomd.xml; `bundle` is the id of the bundle it came by.
+    `signed_metadata` says that upstream signed its repomd.xml; `bundle` is the id of the bundle it came by,
+    `origin` the id of the site that made that, `origin_taken` when that site took the snapshot.
     """
 
     repository: str
@@ -58,3 +59,5 @@ class Snapshot(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     incomplete: tuple[LeftOut, ...] = ()
     source: str | None = None
     bundle: str | None = None
+    origin: str | None = None
+    origin_taken: str | None = None

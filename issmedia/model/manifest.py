@@ -4,7 +4,7 @@ The manifest's bytes are signed, then parsed; never re-serialised to check. The 
 of these bytes. Field by field: `docs/format.md`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Annotated, Literal, Protocol
@@ -21,7 +21,7 @@ from issmedia.model.tree import DigestField, SizeField, Tree
 
 FORMAT = "issmedia-bundle"
 VERSION = 1
-MAX_MANIFEST = 64 << 20
+MAX_MANIFEST = 32 << 20
 MAX_SIGNATURES = 64 << 10
 
 Label = Annotated[str, msgspec.Meta(pattern="^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$", max_length=128)]
@@ -162,7 +162,8 @@ class Manifest(Document, frozen=True):
 
 def parse_manifest(data: bytes) -> Manifest:
     """Parse a manifest strictly; `FormatError` names the field, or the unknown format or version."""
-    head = strictjson.parse(data, _Head, where="manifest.json")
+    plain = strictjson.parse_plain(data, where="manifest.json")
+    head = strictjson.convert(plain, _Head, where="manifest.json")
     if head.format != FORMAT:
         raise FormatError(f"expected format {FORMAT!r}, found {head.format!r}", where="manifest.json")
     if head.version != VERSION:
@@ -171,7 +172,7 @@ def parse_manifest(data: bytes) -> Manifest:
             where="manifest.json",
             hint="a newer issmedia wrote this; update issmedia on this side",
         )
-    manifest = strictjson.parse(data, Manifest, where="manifest.json")
+    manifest = strictjson.convert(plain, Manifest, where="manifest.json")
     _check_references(manifest)
     return manifest
 
@@ -187,8 +188,8 @@ class VolumeSource(Protocol):
     def open(self, path: str) -> AbstractContextManager["OpenedFile"]:
         """Open a file for reading, or raise `NotIntactError` naming it."""
 
-    def stray(self, known: frozenset[str]) -> list[str]:
-        """List what lies on the volume and is not `known`; these are never opened."""
+    def stray(self, known: frozenset[str]) -> Iterator[str]:
+        """Find what lies on the volume and is not `known`; these are never opened."""
 
 
 class OpenedFile(Protocol):

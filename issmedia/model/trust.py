@@ -4,19 +4,26 @@
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 
 from issmedia.base.digest import Digest
 from issmedia.base.errors import (
     DestinationError,
     EquivocationError,
     ExpiredError,
+    FutureError,
     RollbackError,
     UntrustedError,
 )
 from issmedia.model.manifest import Manifest
 
 NAMESPACE_BUNDLE = "issmedia-bundle"
+
+_FORM = "%Y-%m-%dT%H:%M:%SZ"
+_PLAUSIBLE = timedelta(days=400)
+_PROGRAM_MADE = "2026-11-01T00:00:00Z"
+_GO_BACK = "to go back on purpose: issmedia import --allow-rollback {}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,16 +37,26 @@ class ChainMark:
 
 @dataclass(frozen=True, slots=True)
 class SiteState:
-    """What the rules need to know of this site. `imported` maps (site id, destination or "", sequence) → bundle id."""
+    """What the rules need to know of this site.
+
+    `imported` maps (site id, destination or "", sequence) → bundle id, `marks` a chain → its newest bundle, `held`
+    PRODUCT/REPO → (id of the site it came from, when that site took it). `floor` is the newest verified `created`.
+    """
 
     name: str
     imported: Mapping[tuple[str, str, int], Digest]
     marks: Mapping[tuple[str, str], ChainMark]
     floor: str
+    held: Mapping[str, tuple[str, str]] = field(default_factory=dict)
 
     def mark(self, manifest: Manifest) -> ChainMark | None:
         """Give the newest imported bundle of this manifest's chain, or None."""
-        return self.marks.get((manifest.site.id, manifest.destination or ""))
+        return self.marks.get(chain_of(manifest))
+
+
+def chain_of(manifest: Manifest) -> tuple[str, str]:
+    """Name the chain a bundle belongs to: site id, and destination without regard to case ("" for any site)."""
+    return manifest.site.id, (manifest.destination or "").casefold()
 
 
 def require_threshold(signers: Mapping[str, str], threshold: int, *, untrusted: tuple[str, ...]) -> None:
@@ -71,13 +88,29 @@ def require_fresh(manifest: Manifest, now: str) -> None:
         )
 
 
+def require_plausible(manifest: Manifest, now: str) -> None:
+    """Refuse a bundle made more than 400 days after `now`: believed, its moment would be the clock's floor for ever.
+
+    A clock that is behind this program's own making is wrong itself, and judges nothing.
+    """
+    if now < _PROGRAM_MADE:
+        return
+    latest = datetime.strptime(now, _FORM) + _PLAUSIBLE
+    if manifest.created > latest.strftime(_FORM):
+        raise FutureError(
+            f"made at {manifest.created}, it is {now}: one of two clocks is wrong",
+            where=manifest.chain,
+            hint="set this site's clock; where the sender's was wrong, name the bundle: --allow-rollback ID",
+        )
+
+
 def require_progress(bundle: Digest, manifest: Manifest, state: SiteState) -> None:
     """Refuse a bundle older than the newest imported of its chain, and alarm at a sequence with two contents.
 
+    So is one of another chain of the same site (to any site, to this site) whose repositories are older than ours.
     The newest again is fine; an older one is refused though it was imported once: who replays it hopes that it counts.
     """
-    key = (manifest.site.id, manifest.destination or "", manifest.sequence)
-    known = state.imported.get(key)
+    known = state.imported.get((*chain_of(manifest), manifest.sequence))
     if known is not None and known != bundle:
         raise EquivocationError(
             f"ALARM: two bundles with sequence {manifest.sequence}: imported {known}, this one is {bundle}",
@@ -89,8 +122,16 @@ def require_progress(bundle: Digest, manifest: Manifest, state: SiteState) -> No
         raise RollbackError(
             f"this bundle has sequence {manifest.sequence}, already imported is {mark.sequence}",
             where=manifest.chain,
-            hint=f"to go back on purpose: issmedia import --allow-rollback {bundle[:16]}",
+            hint=_GO_BACK.format(bundle[:16]),
         )
+    for entry in manifest.repositories:
+        site, taken = state.held.get(entry.path, ("", ""))
+        if site == manifest.site.id and entry.taken < taken:
+            raise RollbackError(
+                f"this bundle has {entry.path} as of {entry.taken}, already imported is {taken}",
+                where=manifest.chain,
+                hint=_GO_BACK.format(bundle[:16]),
+            )
 
 
 def require_destination(manifest: Manifest, state: SiteState) -> None:

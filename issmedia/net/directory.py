@@ -83,6 +83,9 @@ class DirectoryUpstream:
                 hint="every directory below it must be readable",
             ) from cause
 
+    def interrupt(self) -> None:
+        """Do nothing: a directory keeps nobody waiting."""
+
     def close(self) -> None:
         """Close every descriptor."""
         self._root.close()

@@ -2,12 +2,16 @@
 
 The only module that imports urllib3. Nothing here is trusted: bodies are streamed to a caller who caps them, answers
 to be retried are closed unread, `Retry-After` is not obeyed, and no redirect leads from https to http.
-Neither proxies nor credentials are taken from the environment.
+Neither proxies nor credentials are taken from the environment. All retries are made here, none by urllib3, for its
+waits cannot be ended.
 """
 
+import contextlib
 import re
-import time
-from collections.abc import Iterator
+import socket
+import threading
+import weakref
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
 from pathlib import Path
@@ -15,7 +19,7 @@ from types import TracebackType
 from urllib.parse import SplitResult, quote, unquote, urljoin, urlsplit
 
 import urllib3
-from urllib3 import exceptions
+from urllib3 import connection, exceptions
 
 from issmedia import __version__
 from issmedia.base.errors import AbsentError, UpstreamError, UsageError
@@ -31,6 +35,7 @@ _ABSENT = frozenset({403, 404, 410})
 """403 too: object stores answer so for a file that is not there."""
 
 _TRANSIENT = frozenset({408, 429, 500, 502, 503, 504})
+_NO_ANSWER = (exceptions.HTTPError, OSError)
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _HEADERS = {"User-Agent": f"issmedia/{__version__}", "Accept": "*/*", "Accept-Encoding": "identity"}
 _HINT = "a source is a directory, file:///DIRECTORY, http://HOST/PATH or https://HOST/PATH"
@@ -53,7 +58,7 @@ class HttpStream:
         """Read up to `size` bytes; empty at the end. `UpstreamError` where the body ends early."""
         try:
             return self._response.read(size, decode_content=False)
-        except (exceptions.HTTPError, OSError) as cause:
+        except _NO_ANSWER as cause:
             raise UpstreamError(f"the transfer broke off: {_reason(cause)}", where=self._where) from cause
 
 
@@ -65,9 +70,13 @@ class HttpUpstream:
         self._base = url.rstrip("/") + "/"
         self._backoff_s = backoff_s
         self._silent = 0
+        self._interrupted = threading.Event()
+        self._sockets: weakref.WeakSet[socket.socket] = weakref.WeakSet()
         self._pool = urllib3.PoolManager(
-            maxsize=16, timeout=urllib3.Timeout(connect=timeout_s, read=timeout_s), headers=_HEADERS
+            maxsize=16, timeout=urllib3.Timeout(connect=timeout_s, read=timeout_s), headers=_HEADERS, retries=False
         )
+        self._guard = threading.Lock()
+        self._pool.pool_classes_by_scheme = _pools_that_tell(self._connected)
 
     @contextmanager
     def open(self, path: str) -> Iterator[HttpStream]:
@@ -89,6 +98,14 @@ class HttpUpstream:
         """Give None: a web server cannot be listed."""
         return None
 
+    def interrupt(self) -> None:
+        """End what other threads wait for: reads that are blocked fail, and nothing further is asked for."""
+        with self._guard:
+            self._interrupted.set()
+            sockets = list(self._sockets)
+        for one in sockets:
+            _shut_down(one)
+
     def close(self) -> None:
         """Close every connection."""
         self._pool.clear()
@@ -100,6 +117,13 @@ class HttpUpstream:
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def _connected(self, new: socket.socket) -> None:
+        """Remember a socket; one that was being connected when the interruption came is shut down here."""
+        with self._guard:
+            self._sockets.add(new)
+        if self._interrupted.is_set():
+            _shut_down(new)
 
     def _answer(self, url: str) -> urllib3.BaseHTTPResponse:
         """Follow redirects to an answer of 200, or raise."""
@@ -115,30 +139,65 @@ class HttpUpstream:
         raise UpstreamError(f"more than {_HOPS} redirects", where=url)
 
     def _patiently(self, url: str, *, where: str) -> urllib3.BaseHTTPResponse:
-        """Ask again while the answer is one that may pass, each time after a longer wait."""
-        for attempt in range(_ATTEMPTS - 1):
-            response = self._ask(url, where=where)
-            if response.status not in _TRANSIENT:
-                return response
-            response.close()
-            time.sleep(self._backoff_s * 2**attempt)
-        return self._ask(url, where=where)
-
-    def _ask(self, url: str, *, where: str) -> urllib3.BaseHTTPResponse:
+        """Ask again while there is no answer or one that may pass, each time after a longer wait."""
         if self._silent >= _GIVE_UP:
             raise UpstreamError(f"not asked for: {_GIVE_UP} files before it got no answer", where=where)
-        retries = urllib3.Retry(
-            _ATTEMPTS - 1, status=0, redirect=0, backoff_factor=self._backoff_s, respect_retry_after_header=False
-        )
+        for attempt in range(_ATTEMPTS - 1):
+            with contextlib.suppress(*_NO_ANSWER):
+                response = self._ask(url, where=where)
+                if response.status not in _TRANSIENT:
+                    return response
+                response.close()
+            self._interrupted.wait(self._backoff_s * 2**attempt)
         try:
-            response = self._pool.urlopen(
-                "GET", url, retries=retries, redirect=False, preload_content=False, decode_content=False
-            )
-        except (exceptions.HTTPError, OSError) as cause:
+            return self._ask(url, where=where)
+        except _NO_ANSWER as cause:
             self._silent += 1
             raise UpstreamError(f"no answer: {_reason(cause)}", where=where) from cause
+
+    def _ask(self, url: str, *, where: str) -> urllib3.BaseHTTPResponse:
+        if self._interrupted.is_set():
+            raise UpstreamError("fetching was given up", where=where)
+        response = self._pool.urlopen("GET", url, redirect=False, preload_content=False, decode_content=False)
         self._silent = 0
         return response
+
+
+def _shut_down(one: socket.socket) -> None:
+    """End both directions for whoever waits; below TLS, whose own call is not for two threads."""
+    with contextlib.suppress(OSError):
+        socket.socket.shutdown(one, socket.SHUT_RDWR)
+
+
+def _pools_that_tell(connected: Callable[[socket.socket], None]) -> dict[str, type[urllib3.HTTPConnectionPool]]:
+    """Make classes of connection pools that tell of each socket, so that one in use can be shut down."""
+
+    class Http(connection.HTTPConnection):
+        def connect(self) -> None:
+            super().connect()
+            connected(self.sock)
+
+    class Https(connection.HTTPSConnection):
+        def connect(self) -> None:
+            super().connect()
+            connected(self.sock)
+
+    class HttpPool(urllib3.HTTPConnectionPool):
+        ConnectionCls = Http
+
+    class HttpsPool(urllib3.HTTPSConnectionPool):
+        ConnectionCls = Https
+
+    return {"http": HttpPool, "https": HttpsPool}
+
+
+def checked_source(source: str) -> str:
+    """Give back a source that `open_upstream` takes; `UsageError` for any other, and for a relative directory."""
+    if "://" in source:
+        _require_url(source)
+    elif not source.startswith("/"):
+        raise UsageError("the source is no absolute path and no URL", where=shown(source), hint=_HINT)
+    return source
 
 
 def open_upstream(source: str, *, timeout_s: float = 60.0, backoff_s: float = 0.5) -> DirectoryUpstream | HttpUpstream:
@@ -148,12 +207,23 @@ def open_upstream(source: str, *, timeout_s: float = 60.0, backoff_s: float = 0.
     """
     if "://" not in source:
         return DirectoryUpstream(Path(source), url=source, listed=True)
+    url = _require_url(source)
+    if url.scheme == "file":
+        return DirectoryUpstream(Path(unquote(url.path)), url=source, listed=False)
+    return HttpUpstream(source, timeout_s=timeout_s, backoff_s=backoff_s)
+
+
+def _require_url(source: str) -> SplitResult:
+    """Take a URL apart that is a source, or raise `UsageError`."""
     url = _split(source)
     if url.scheme == "file":
-        return DirectoryUpstream(_file_path(url), url=source, listed=False)
-    if url.scheme not in ("http", "https") or not url.hostname:
-        raise UsageError(f"{url.scheme}:// with this host is no source", hint=_HINT)
-    return HttpUpstream(source, timeout_s=timeout_s, backoff_s=backoff_s)
+        if url.netloc not in ("", "localhost"):
+            raise UsageError(
+                "a file:// source names another host", where=shown(url.netloc), hint="write file:///DIRECTORY"
+            )
+    elif url.scheme not in ("http", "https") or not url.hostname:
+        raise UsageError(f"{shown(url.scheme)}:// with this host is no source", hint=_HINT)
+    return url
 
 
 def _split(source: str) -> SplitResult:
@@ -172,12 +242,6 @@ def _split(source: str) -> SplitResult:
     if url.query or url.fragment or not source.isprintable() or " " in source:
         raise UsageError("the source has a query, a fragment or a blank", where=shown(url.netloc), hint=_HINT)
     return url
-
-
-def _file_path(url: SplitResult) -> Path:
-    if url.netloc not in ("", "localhost"):
-        raise UsageError("a file:// source names another host", where=shown(url.netloc), hint="write file:///DIRECTORY")
-    return Path(unquote(url.path))
 
 
 def _quoted(path: str) -> str:

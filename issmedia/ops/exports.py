@@ -1,30 +1,37 @@
 """export: snapshots → a signed bundle. The plan is the manifest; writing only executes it."""
 
+import contextlib
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from issmedia.base.digest import Digest
-from issmedia.base.errors import DepotError, UsageError
+from issmedia.base.errors import DepotError, FormatError, UntrustedError, UsageError
 from issmedia.base.events import Report
 from issmedia.bundle.volume import Header, Plan, plan_bundle
-from issmedia.bundle.writer import finish_volume, unfinished, write_volume
+from issmedia.bundle.writer import finish_volume, signatures_before, unfinished, write_volume
 from issmedia.depot.catalog import Session
 from issmedia.depot.catalog_history import BundleRecord
 from issmedia.depot.depot import Depot, OwnedDepot
+from issmedia.depot.keys import stored_keys, verify_signature
 from issmedia.depot.store import Store
 from issmedia.model.documents import Repository
 from issmedia.model.manifest import Manifest, ProductEntry, RepositoryTarget, SiteName, Stored, Tool
+from issmedia.model.sshsig import Signature, armored, read_signatures, signed_data
+from issmedia.model.trust import NAMESPACE_BUNDLE
 
 
 @dataclass(frozen=True, slots=True)
 class ExportOptions:
-    """What the operator chose. `created` is a fixed time (SOURCE_DATE_EPOCH) or None for the clock's."""
+    """What the operator chose. `created` is a fixed time (SOURCE_DATE_EPOCH) or None for the clock's.
+
+    `expires` gives the moment of expiry for a moment of creation, or None for never.
+    """
 
     what: tuple[str, ...] = ()
     destination: str | None = None
-    expires: str | None = None
+    expires: Callable[[str], str | None] = lambda _created: None
     notes: str = ""
     created: str | None = None
 
@@ -33,20 +40,22 @@ def plan_export(depot: Depot, options: ExportOptions, directory: Path | None, *,
     """Plan a full bundle of the current snapshots; reads no payload and writes nothing.
 
     An export that was begun in `directory` keeps its moment of creation, so that it goes on as the same bundle; its
-    place in the chain too, where it was recorded before it died.
+    place in the chain too, where it was recorded before it died. Both are known from the catalog: what the medium says
+    is only compared with it.
     """
     site = depot.site()
     begun = unfinished(directory, site) if directory is not None else None
-    created = options.created or (begun.created if begun else now)
     with depot.catalog.reading() as db:
+        started = db.names.setting(_begun(directory)) if begun and directory else None
         newest = db.history.newest_export(site.id, options.destination or "")
         targets = tuple(_target(db, depot.store, repo) for repo in db.names.select(options.what))
-    header = _header(newest, site, options, tool=tool, created=created)
     if begun and newest and begun.sequence == newest.sequence:
-        recorded = plan_bundle(replace(header, sequence=begun.sequence, previous=begun.previous), targets)
+        header = _header(newest, site, options, tool=tool, created=newest.created)
+        recorded = plan_bundle(replace(header, sequence=newest.sequence, previous=begun.previous), targets)
         if recorded.id == newest.id:
             return recorded
-    return plan_bundle(header, targets)
+    created = options.created or started or now
+    return plan_bundle(_header(newest, site, options, tool=tool, created=created), targets)
 
 
 def export_bundle(
@@ -65,13 +74,48 @@ def export_bundle(
     In this order no whole bundle leaves whose place in the chain the next one could take.
     """
     _require_outside(directory, depot.root)
-    write_volume(plan, plan.volumes[0], depot.store, directory, sign=sign, workers=workers, report=report)
-    _record(plan, depot, signers, now=now)
+    before = signatures_before(plan, directory)
+    with depot.catalog.changing() as db:
+        db.names.set_setting(_begun(directory), plan.manifest.created)
+    own = {key.public.fingerprint for key in stored_keys(depot.keys)} - set(signers)
+    kept = _valid_signatures(plan.manifest_bytes, before, own)
+
+    def sign_all(data: bytes) -> bytes:
+        return b"".join(armored(one.blob) for one in kept) + sign(data)
+
+    write_volume(plan, plan.volumes[0], depot.store, directory, sign=sign_all, workers=workers, report=report)
+    _record(plan, depot, [*(one.fingerprint for one in kept), *signers], directory, now=now)
     finish_volume(directory)
     return plan.manifest
 
 
-def _record(plan: Plan, depot: OwnedDepot, signers: Sequence[str], *, now: str) -> None:
+def _valid_signatures(data: bytes, signatures: bytes, fingerprints: set[str]) -> list[Signature]:
+    """Give the valid signatures of these keys among an earlier run's, so that several people can sign in turn."""
+    found: list[Signature] = []
+    with contextlib.suppress(FormatError):
+        for one in read_signatures(signatures):
+            if isinstance(one, Signature) and one.fingerprint in fingerprints and _is_valid(one, data):
+                fingerprints = fingerprints - {one.fingerprint}
+                found.append(one)
+    return found
+
+
+def _is_valid(signature: Signature, data: bytes) -> bool:
+    message = signed_data(NAMESPACE_BUNDLE, data, signature.hash_name)
+    try:
+        verify_signature(signature.key, signature, message, namespace=NAMESPACE_BUNDLE)
+    except (UntrustedError, FormatError):
+        return False
+    return True
+
+
+def _begun(directory: Path) -> str:
+    """Name the setting that holds the moment of creation of an export that was begun in a directory."""
+    return f"export begun in {directory.absolute()}"
+
+
+def _record(plan: Plan, depot: OwnedDepot, signers: Sequence[str], directory: Path, *, now: str) -> None:
+    """Record the bundle, or who signed it further."""
     manifest = plan.manifest
     facts = {
         "bundle": plan.id,
@@ -81,7 +125,9 @@ def _record(plan: Plan, depot: OwnedDepot, signers: Sequence[str], *, now: str) 
         "trees": {repo.path: repo.tree for repo in manifest.repositories},
     }
     with depot.catalog.changing() as db:
-        if db.history.find(plan.id, "export") is None:
+        db.names.forget_setting(_begun(directory))
+        before = db.history.find(plan.id, "export")
+        if before is None or before.signers != tuple(signers):
             db.history.record(plan.id, manifest, "export", tuple(signers), now=now)
             db.ledger.append("export", facts, now=now)
 
@@ -93,7 +139,7 @@ def _header(newest: BundleRecord | None, site: SiteName, options: ExportOptions,
         sequence=newest.sequence + 1 if newest else 1,
         previous=newest.id if newest else None,
         created=created,
-        expires=options.expires,
+        expires=options.expires(created),
         notes=options.notes,
         tool=tool,
     )

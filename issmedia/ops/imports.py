@@ -19,7 +19,7 @@ from issmedia.depot.catalog import Session
 from issmedia.depot.depot import Depot, OwnedDepot
 from issmedia.depot.store import Store, Writing
 from issmedia.model.documents import LeftOut, Product, Repository, Snapshot
-from issmedia.model.manifest import Manifest, RepositoryEntry, VerifiedBundle
+from issmedia.model.manifest import Manifest, Missing, RepositoryEntry, VerifiedBundle
 from issmedia.model.package import Inventory
 from issmedia.model.tree import Tree, blobs_of
 
@@ -35,7 +35,8 @@ class Moved:
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """What an import did. `again` says the bundle had been imported before; `added` blobs and bytes were copied."""
+    """What an import did. `again` says the bundle had been imported before; `added` blobs and bytes were copied;
+    `incomplete` is what the bundle itself says it lacks."""
 
     bundle: Digest
     again: bool
@@ -43,6 +44,7 @@ class Imported:
     repositories: int
     added: int
     added_bytes: int
+    incomplete: tuple[Missing, ...]
 
 
 def import_bundle(
@@ -57,11 +59,10 @@ def import_bundle(
     """Do steps 9 to 12, then move the names, all or none. Idempotent, and resumed by running it again."""
     trees = payload.read_trees(bundle)
     wanted = _wanted(trees, depot.store)
-    with depot.catalog.reading() as db:
-        again = db.history.find(bundle.id, "import") is not None and not bundle.allowed
-    if again and not wanted:
+    result = _expected(bundle, depot, wanted)
+    if result.again and not result.moved and not wanted:
         report(Note(f"{bundle.manifest.chain} was imported before; nothing to do"))
-        return Imported(bundle.id, True, (), len(bundle.manifest.repositories), 0, 0)
+        return result
     _require_all_volumes(bundle)
     files.require_space(depot.root, files.space_for(wanted.values()))
     _copy(bundle, depot.store, trees, wanted, workers=workers, report=report)
@@ -69,28 +70,35 @@ def import_bundle(
     with depot.catalog.changing() as db:
         for digest, found in inventories.items():
             db.search.index(digest, found)
-        moved = () if again else _move_names(db, bundle, now=now)
-    return Imported(bundle.id, again, moved, len(bundle.manifest.repositories), len(wanted), sum(wanted.values()))
+        if result.moved or not result.again:
+            _move_names(db, bundle, result.moved, now=now)
+    return result
 
 
 def preview(bundle: VerifiedBundle, depot: Depot) -> Imported:
     """Say what an import would do; reads the listings, not the payload, and changes nothing."""
-    wanted = _wanted(payload.read_trees(bundle), depot.store)
+    return _expected(bundle, depot, _wanted(payload.read_trees(bundle), depot.store))
+
+
+def _expected(bundle: VerifiedBundle, depot: Depot, wanted: Mapping[Digest, int]) -> Imported:
+    """Say which names will move, and what will be added."""
     with depot.catalog.reading() as db:
-        again = db.history.find(bundle.id, "import") is not None and not bundle.allowed
+        again = db.history.find(bundle.id, "import") is not None
         found = ((entry, db.names.current(entry.path)) for entry in bundle.manifest.repositories)
         moved = tuple(
             Moved(entry.path, before.tree if before else None, entry.tree)
             for entry, before in found
-            if not again and (before is None or before.tree != entry.tree)
+            if before is None or before.tree != entry.tree
         )
     count = len(bundle.manifest.repositories)
-    return Imported(bundle.id, again, moved, count, len(wanted), sum(wanted.values()))
+    incomplete = bundle.manifest.incomplete
+    return Imported(bundle.id, again, moved, count, len(wanted), sum(wanted.values()), incomplete)
 
 
 def _wanted(trees: Mapping[Digest, Tree], store: Store) -> dict[Digest, int]:
-    """Say which blobs of the trees the store lacks, with their bytes."""
-    return {digest: size for digest, size in blobs_of(trees.values()).items() if not store.has(digest, size)}
+    """Say which blobs of the trees, and which of their listings, the store lacks; with their bytes."""
+    sizes = blobs_of(trees.values()) | {digest: len(tree.encode()) for digest, tree in trees.items()}
+    return {digest: size for digest, size in sizes.items() if not store.has(digest, size)}
 
 
 def _require_all_volumes(bundle: VerifiedBundle) -> None:
@@ -115,7 +123,7 @@ def _copy(
     everything = payload.blobs_on(bundle, trees)
     sizes = blobs_of(trees.values())
     blobs = [blob for blob in everything if blob.sha256 in wanted or blob.sha256 not in sizes]
-    if kept := len(sizes) - len(wanted):
+    if kept := sum(digest not in wanted for digest in sizes):
         report(Note(f"{count_text(kept, 'blob')} of {len(sizes):,} are in the store already"))
     with store.writing() as writing:
         keep = _keeper(writing, wanted)
@@ -157,23 +165,20 @@ def _inventories(
     return found
 
 
-def _move_names(db: Session, bundle: VerifiedBundle, *, now: str) -> tuple[Moved, ...]:
-    manifest = bundle.manifest
+def _move_names(db: Session, bundle: VerifiedBundle, moved: Sequence[Moved], *, now: str) -> None:
+    manifest, moving = bundle.manifest, {one.repository for one in moved}
     for product in manifest.products:
         db.names.add_product(Product(product.label, product.name))
-    moves = [_move(db, manifest, entry, bundle.id, now=now) for entry in manifest.repositories]
+    for entry in manifest.repositories:
+        if entry.path in moving:
+            _move(db, manifest, entry, bundle.id, now=now)
     db.history.record(bundle.id, manifest, "import", bundle.signers, now=now)
-    moved = tuple(move for move in moves if move)
     db.ledger.append("import", _facts(bundle, moved), now=now)
-    return moved
 
 
-def _move(db: Session, manifest: Manifest, entry: RepositoryEntry, bundle: Digest, *, now: str) -> Moved | None:
+def _move(db: Session, manifest: Manifest, entry: RepositoryEntry, bundle: Digest, *, now: str) -> None:
     if db.names.repository(entry.path) is None:
         db.names.add_repository(Repository(entry.product, entry.label, entry.name, content_type=entry.content_type))
-    before = db.names.current(entry.path)
-    if before is not None and before.tree == entry.tree:
-        return None
     left_out = tuple(LeftOut(one.path, one.reason) for one in manifest.incomplete if one.repository == entry.path)
     snapshot = Snapshot(
         repository=entry.path,
@@ -186,9 +191,10 @@ def _move(db: Session, manifest: Manifest, entry: RepositoryEntry, bundle: Diges
         incomplete=left_out,
         source=entry.upstream,
         bundle=bundle,
+        origin=manifest.site.id,
+        origin_taken=entry.taken,
     )
     db.names.add_snapshot(snapshot)
-    return Moved(entry.path, before.tree if before else None, entry.tree)
 
 
 def _facts(bundle: VerifiedBundle, moved: Sequence[Moved]) -> dict[str, object]:

@@ -3,31 +3,45 @@
 from dataclasses import dataclass
 
 from issmedia.base.digest import Digest
+from issmedia.base.errors import FormatError, NotIntactError
+from issmedia.bundle import layout
 from issmedia.bundle.reader import read_sums
-from issmedia.model.manifest import Manifest, UnverifiedBundle, VolumeEntry, parse_manifest
+from issmedia.model.manifest import Manifest, UnverifiedBundle, UnverifiedVolume, VolumeEntry, parse_manifest
 from issmedia.model.sshsig import Signature, read_signatures
 
 
 @dataclass(frozen=True, slots=True)
 class Inspected:
-    """What a bundle says of itself: unverified. `volumes` pairs each path given with its entry, None if unknown."""
+    """What a bundle says of itself: unverified.
+
+    `volumes` pairs each path given with its entry, or with what hinders to say which it is.
+    """
 
     id: Digest
     manifest: Manifest
     signatures: tuple[str, ...]
-    volumes: tuple[tuple[str, VolumeEntry | None], ...]
+    volumes: tuple[tuple[str, VolumeEntry | str], ...]
 
 
 def inspect(bundle: UnverifiedBundle) -> Inspected:
-    """Read the manifest and who signed it, as claimed; the payload is not touched."""
+    """Read the manifest and who signed it, as claimed; the payload is not touched. Other damage is said, not raised."""
     manifest = parse_manifest(bundle.manifest)
-    found = []
-    for volume in bundle.volumes:
+    volumes = tuple((volume.where, _entry(volume, manifest)) for volume in bundle.volumes)
+    return Inspected(bundle.id, manifest, _fingerprints(bundle.signatures), volumes)
+
+
+def _entry(volume: UnverifiedVolume, manifest: Manifest) -> VolumeEntry | str:
+    try:
         digest, _ = read_sums(volume, manifest)
-        found.append((volume.where, next((one for one in manifest.volumes if one.sums == digest), None)))
-    return Inspected(bundle.id, manifest, _fingerprints(bundle.signatures), tuple(found))
+    except NotIntactError as bad:
+        return f"{layout.SUMS} {bad.message}"
+    unknown = f"{layout.SUMS} is not one of this manifest's"
+    return next((one for one in manifest.volumes if one.sums == digest), unknown)
 
 
 def _fingerprints(armored: bytes) -> tuple[str, ...]:
-    found = read_signatures(armored)
+    try:
+        found = read_signatures(armored)
+    except FormatError as bad:
+        return (f"malformed: {bad.message}",)
     return tuple(one.fingerprint if isinstance(one, Signature) else f"malformed: {one.reason}" for one in found)

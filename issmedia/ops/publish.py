@@ -1,9 +1,11 @@
 """publish: current snapshots → what clients see, switched by one rename. Unchanged repositories cost nothing."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from issmedia.base.digest import Digest
+from issmedia.base.errors import UsageError
 from issmedia.base.events import Advanced, Finished, Report, Started
 from issmedia.depot.catalog import Session
 from issmedia.depot.depot import OwnedDepot
@@ -11,10 +13,16 @@ from issmedia.depot.publish import Generation, Publications
 from issmedia.depot.store import Store
 from issmedia.model.clientfile import ClientRepository, file_url, render_client_file
 from issmedia.model.documents import MAX_OPENPGP_KEY, Repository, Snapshot
-from issmedia.model.names import CLIENT_FILE
+from issmedia.model.names import CLIENT_FILE, shown
 
 BASE_URL = "base_url"
 """The setting that holds where clients find `published/`; absent means `file://` of the directory."""
+
+FILE = "file"
+"""The word that means `file://` of the directory again."""
+
+_URL = re.compile(r"(?:https?://[!-+\--.0-~]|file:///)[!-+\--~]*")
+"""Printable ASCII but blank and comma, at which dnf begins another URL."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,20 +40,45 @@ def publish(
 ) -> Published:
     """Show clients the current snapshots of `what` (nothing: all that have one); others stay as clients see them.
 
-    `base_url` is remembered for the client file. Repeated, it changes nothing.
+    `base_url` is remembered for the client file: http, https or file; the word `file` stands for the directory itself.
+    Repeated, it changes nothing.
     """
+    _require_url(base_url)
     with depot.catalog.reading() as db:
-        url = base_url or db.names.setting(BASE_URL) or file_url(str(depot.published))
+        url = base_url or db.names.setting(BASE_URL) or FILE
+        url = file_url(str(depot.published)) if url == FILE else url
         chosen = {repo.path for repo in db.names.select(what)}
         shown = _shown(db, depot, chosen if what else None)
         generation = _generation(shown, depot.store, url.rstrip("/"))
     publications = Publications(depot.root, depot.store)
     _catch_up(depot, publications, now=now)
     made = _make_trees(publications, depot.store, generation, report)
+    _remember(depot, base_url)
     changed = publications.switch(generation)
-    if changed or base_url:
-        _record(depot, generation.name, generation.trees, base_url, now=now)
+    if changed:
+        _record(depot, generation.name, generation.trees, now=now)
     return Published(changed, generation.name, tuple(sorted(generation.trees)), made)
+
+
+def _require_url(base_url: str | None) -> None:
+    if base_url not in (None, FILE) and not _URL.fullmatch(base_url):
+        raise UsageError(
+            f"expected a base URL like http://host/path or file:///path, found {shown(base_url)!r}",
+            hint=f"no blanks, commas or other than ASCII; `--base-url {FILE}` is the directory again",
+        )
+
+
+def _remember(depot: OwnedDepot, base_url: str | None) -> None:
+    """Keep where clients find `published/`; before they see it, so that no run that dies between loses it."""
+    with depot.catalog.reading() as db:
+        known = db.names.setting(BASE_URL)
+    if base_url is None or base_url == (known or FILE):
+        return
+    with depot.catalog.changing() as db:
+        if base_url == FILE:
+            db.names.forget_setting(BASE_URL)
+        else:
+            db.names.set_setting(BASE_URL, base_url)
 
 
 def _shown(db: Session, depot: OwnedDepot, chosen: set[str] | None) -> list[tuple[Repository, Snapshot]]:
@@ -102,14 +135,10 @@ def _catch_up(depot: OwnedDepot, publications: Publications, *, now: str) -> Non
     with depot.catalog.reading() as db:
         recorded = db.ledger.newest("publish")
     if recorded is None or recorded.facts["generation"] != seen:
-        _record(depot, seen, publications.current_trees(), None, now=now)
+        _record(depot, seen, publications.current_trees(), now=now)
 
 
-def _record(
-    depot: OwnedDepot, generation: Digest, trees: Mapping[str, Digest], base_url: str | None, *, now: str
-) -> None:
+def _record(depot: OwnedDepot, generation: Digest, trees: Mapping[str, Digest], *, now: str) -> None:
     with depot.catalog.changing() as db:
-        if base_url:
-            db.names.set_setting(BASE_URL, base_url)
         facts = {"generation": generation, "trees": dict(sorted(trees.items()))}
         db.ledger.append("publish", facts, now=now)

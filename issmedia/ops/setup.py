@@ -10,6 +10,7 @@ from issmedia.depot.depot import Depot, OwnedDepot, create_depot
 from issmedia.model.documents import MAX_OPENPGP_KEY, Product, Repository
 from issmedia.model.manifest import SiteName
 from issmedia.model.names import checked_label, shown
+from issmedia.net.upstream import checked_source
 
 _ARMOR = (b"-----BEGIN PGP PUBLIC KEY BLOCK-----", b"-----END PGP PUBLIC KEY BLOCK-----")
 
@@ -38,8 +39,12 @@ def remove_product(depot: OwnedDepot, label: str) -> None:
 def add_repository(
     depot: OwnedDepot, path: str, source: str, *, name: str | None, keys: Sequence[bytes], now: str
 ) -> Repository:
-    """Add a repository and, where it is absent, its product; `keys` are armored OpenPGP public keys to pin."""
+    """Add a repository and, where it is absent, its product; `keys` are armored OpenPGP public keys to pin.
+
+    `source` is an absolute path, or a URL without credentials; `UsageError` for any other.
+    """
     product, label = split_path(path)
+    source = checked_source(source)
     repository = Repository(product, label, name or path, source, keys=_store_keys(depot, keys))
     with depot.catalog.changing() as db:
         db.names.add_product(Product(product, product))
@@ -58,6 +63,7 @@ def change_repository(
     now: str,
 ) -> Repository:
     """Change what is given and leave the rest; `keys` replaces all pinned keys."""
+    checked = None if source is None else checked_source(source)
     pinned = None if keys is None else _store_keys(depot, keys)
     with depot.catalog.changing() as db:
         old = db.names.repository(path)
@@ -67,7 +73,7 @@ def change_repository(
             old.product,
             old.label,
             name or old.name,
-            source or old.source,
+            checked or old.source,
             old.content_type,
             old.keys if pinned is None else pinned,
         )

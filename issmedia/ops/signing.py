@@ -68,17 +68,21 @@ def load_signers(depot: OwnedDepot, names: Sequence[str], *, ask: Callable[[], b
 
 
 def generate_key(depot: OwnedDepot, name: str, kind: KeyKind, *, passphrase: bytes | None, now: str) -> PublicKey:
-    """Make a signing key."""
-    public = keys.generate(depot.keys, name, kind, passphrase=passphrase)
-    _record(depot, "key generated", name, public, now=now)
-    return public
+    """Make a signing key. The ledger knows first."""
+
+    def record(public: PublicKey) -> None:
+        _record(depot, "key generated", name, public, now=now)
+
+    return keys.generate(depot.keys, name, kind, passphrase=passphrase, before=record)
 
 
 def register_agent_key(depot: OwnedDepot, name: str, line: str, *, now: str) -> PublicKey:
-    """Name a key that ssh-agent holds."""
-    public = keys.add_public(depot.keys, name, line)
-    _record(depot, "key registered", name, public, now=now)
-    return public
+    """Name a key that ssh-agent holds. The ledger knows first."""
+
+    def record(public: PublicKey) -> None:
+        _record(depot, "key registered", name, public, now=now)
+
+    return keys.add_public(depot.keys, name, line, before=record)
 
 
 def list_keys(depot: Depot) -> Keys:
@@ -119,10 +123,12 @@ def revoke_key(depot: OwnedDepot, name: str, *, now: str) -> None:
 
 
 def set_threshold(depot: OwnedDepot, number: int, *, now: str) -> None:
-    """Set how many distinct keys must sign."""
-    Keyring(depot.keyring).set_threshold(number)
+    """Set how many distinct keys must sign. The ledger knows first."""
+    keyring = Keyring(depot.keyring)
+    keyring.require_possible(number)
     with depot.catalog.changing() as db:
         db.ledger.append("threshold", {"threshold": number}, now=now)
+    keyring.set_threshold(number)
 
 
 def _only_key(depot: OwnedDepot) -> tuple[str, ...]:

@@ -4,7 +4,7 @@ import contextlib
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from issmedia.base.digest import Digest
+from issmedia.base.digest import Digest, digest_of
 from issmedia.base.errors import DamagedBlobError, UpstreamError
 from issmedia.base.events import Report, Warned
 from issmedia.content.base import ContentType, Expected, Previous, Stream, Synced, Upstream
@@ -12,6 +12,7 @@ from issmedia.depot.depot import OwnedDepot
 from issmedia.depot.store import Store, Writing
 from issmedia.model.documents import LeftOut, Repository, Snapshot
 from issmedia.model.package import Inventory
+from issmedia.model.tree import tree_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,9 @@ def sync(
     previous = None if before is None else _previous(before, depot.store)
     with depot.store.writing() as writing:
         found = content.sync(upstream, StoreSink(depot.store, writing), previous, report)
-        writing.add_bytes(found.tree.encode())
+        listing = found.tree.encode()
+        if not depot.store.has(digest_of(listing), len(listing)):
+            writing.add_bytes(listing)
     for item in found.incomplete:
         report(Warned(item.reason, where=f"{repository.path}: {item.path}"))
     if found.unchanged and before is not None:
@@ -49,14 +52,14 @@ def sync(
     return _result(snapshot, changed=changed)
 
 
-def _previous(before: Snapshot, store: Store) -> Previous | None:
-    """Give the tree before. One whose blobs an audit set aside lacks something; one whose listing is gone is none."""
+def _previous(before: Snapshot, store: Store) -> Previous:
+    """Give the tree before. One whose blobs an audit set aside lacks something; one whose listing is gone, all."""
     try:
         tree = store.tree(before.tree)
     except DamagedBlobError:
-        return None
+        return Previous(tree_of(()), incomplete=True, signed_metadata=before.signed_metadata)
     whole = not before.incomplete and all(store.has(entry.sha256, entry.size) for entry in tree.entries)
-    return Previous(tree, incomplete=not whole)
+    return Previous(tree, incomplete=not whole, signed_metadata=before.signed_metadata)
 
 
 class StoreSink:

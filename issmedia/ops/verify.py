@@ -7,13 +7,16 @@ The steps carry the numbers of `docs/format.md`, clause "Verification". 1 and 2 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from issmedia.base.digest import Digest
 from issmedia.base.errors import (
     BaseMissingError,
     ExpiredError,
     FormatError,
+    FutureError,
     NotIntactError,
+    Problem,
     RollbackError,
     UntrustedError,
 )
@@ -33,6 +36,14 @@ from issmedia.model.manifest import (
     parse_manifest,
 )
 from issmedia.model.trust import SiteState
+
+MAX_STRAYS = 1000
+"""Undeclared files that a strict check names for each volume; the others are counted."""
+
+MAX_WARNINGS = 100
+"""Undeclared files that are warned of for each volume; the others are counted."""
+
+_UNDECLARED = "is not declared by SHA256SUMS"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,24 +79,44 @@ def verify(
 
 
 def check(bundle: VerifiedBundle, *, strict: bool, workers: int, report: Report) -> Checked:
-    """Do steps 10 to 12, the bytes going nowhere; raise one `NotIntactError` that names every bad file."""
-    trees = payload.read_trees(bundle)
+    """Do steps 10 to 12, the bytes going nowhere; raise once, naming every bad file, and when `strict` every stray.
+
+    The kind of error is that of the step which failed first: a listing that was signed malformed is a `FormatError`.
+    """
+    trees, faults = payload.try_trees(bundle)
     blobs = payload.blobs_on(bundle, trees)
     problems = payload.pass_payload(blobs, payload.hash_only, workers=workers, report=report, phase="verifying")
     problems += payload.absent(trees, blobs, lambda digest, size: False)  # noqa: ARG005
-    payload.require_none(problems, hint="copy the bundle again, or ask for another copy")
-    report_strays(bundle, strict=strict, report=report)
+    problems += _strays(bundle, strict=strict, report=report)
+    if len(faults) == 1 and not problems:
+        raise faults[0]
+    problems = [Problem(fault.where or "", fault.message) for fault in faults] + problems
+    kind = type(faults[0]) if faults else NotIntactError
+    payload.require_none(problems, hint="copy the bundle again, or ask for another copy", kind=kind)
     entries = [volume.entry for volume in bundle.volumes]
     return Checked(bundle, sum(one.files for one in entries), sum(one.bytes for one in entries))
 
 
 def report_strays(bundle: VerifiedBundle, *, strict: bool, report: Report) -> None:
-    """Warn of files that no sums declare; they were not opened. `strict` refuses them."""
+    """Warn of files that no sums declare; they were not opened. `strict` refuses them, with all their names."""
+    problems = _strays(bundle, strict=strict, report=report)
+    payload.require_none(problems, hint="remove what is not declared, or leave out --strict")
+
+
+def _strays(bundle: VerifiedBundle, *, strict: bool, report: Report) -> list[Problem]:
+    """Find files that no sums declare: problems when `strict`, else warnings; so many and the number of the others."""
+    most = MAX_STRAYS if strict else MAX_WARNINGS
+    problems = []
     for volume in bundle.volumes:
-        for path in volume.source.stray(frozenset(volume.index) | layout.APART):
-            if strict:
-                raise NotIntactError("is not declared by SHA256SUMS", where=f"{volume.where}: {path}")
-            report(Warned("is not declared by SHA256SUMS; it was not opened", where=f"{volume.where}: {path}"))
+        paths = volume.source.stray(frozenset(volume.index) | layout.APART)
+        problems += [Problem(f"{volume.where}: {path}", _UNDECLARED) for path in islice(paths, most)]
+        if more := sum(1 for _ in paths):
+            problems.append(Problem(volume.where, f"{more:,} more files are not declared by {layout.SUMS}"))
+    if strict:
+        return problems
+    for one in problems:
+        report(Warned(f"{one.message}; it was not opened" if one.message == _UNDECLARED else one.message, one.where))
+    return []
 
 
 def _signatures(bundle: UnverifiedBundle, keyring: Keyring, state: SiteState, *, now: str, report: Report) -> Verdict:
@@ -122,9 +153,10 @@ def _allowed(bundle: Digest, allow: str | None) -> bool:
 def _require_current(bundle: Digest, manifest: Manifest, state: SiteState, *, now: str, allowed: bool) -> None:
     """Step 5. What the operator allowed by name may be old or expired; equivocation is never allowed."""
     try:
+        trust.require_plausible(manifest, trust.effective_now(now, state))
         trust.require_fresh(manifest, trust.effective_now(now, state))
         trust.require_progress(bundle, manifest, state)
-    except (ExpiredError, RollbackError):
+    except (ExpiredError, FutureError, RollbackError):
         if not allowed:
             raise
 

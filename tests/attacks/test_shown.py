@@ -50,7 +50,8 @@ def dressed(volume: Path, release: FileKey) -> Path:
 def test_042_texts_of_a_bundle_are_shown_escaped(lab: Site, dressed: Path, options: tuple[str, ...]) -> None:
     """Site, repository, notes, labels and reasons clear the screen and write lines of their own."""
     for command in (("inspect", dressed), ("verify", dressed), ("import", "--dry-run", dressed), ("import", dressed)):
-        outcome = lab.do(*command, *options)
+        outcome = lab.call(*command, *options)
+        assert outcome.code in (0, 7), outcome.err
         assert_plain(outcome)
     for look in (("status",), ("log",), ("repo", "list"), ("repo", "show", "p/zoo"), ("product", "list"), ("publish",)):
         assert_plain(lab.do(*look, *options))

@@ -3,6 +3,7 @@
 import errno
 import os
 import socket
+import stat
 from pathlib import Path
 
 import pytest
@@ -71,7 +72,14 @@ def test_directory_fifo_and_socket_are_refused_without_blocking(tmp_path: Path) 
 
         assert error_of(tmp_path, "directory") == errno.EINVAL
         assert error_of(tmp_path, "fifo") == errno.EINVAL
-        assert error_of(tmp_path, "socket") == errno.ENXIO
+        assert error_of(tmp_path, "socket") == errno.EINVAL  # opening it would be ENXIO
+
+
+@pytest.mark.root
+def test_a_device_is_refused_unopened(tmp_path: Path) -> None:
+    os.mknod(tmp_path / "device", stat.S_IFCHR | 0o600, os.makedev(4000, 0))
+
+    assert error_of(tmp_path, "device") == errno.EINVAL  # no driver has this number: opening it would be ENXIO
 
 
 def test_what_is_absent_is_not_found(tmp_path: Path) -> None:
@@ -118,3 +126,37 @@ def test_a_walk_is_sorted_and_follows_no_link(tmp_path: Path) -> None:
         found = [(path, facts.st_size) for path, facts in root.walk()]
 
     assert found == [("a", 1), ("b/x", 2), ("c", 0)]
+
+
+def test_a_deep_walk_holds_few_descriptors(tmp_path: Path) -> None:
+    deep = "d/" * 300
+    make_deep(tmp_path, 300)
+    before = len(os.listdir("/proc/self/fd"))
+
+    with Root(tmp_path) as root:
+        found = [(path, len(os.listdir("/proc/self/fd")) - before) for path, _ in root.walk()]
+
+    assert [path for path, _ in found] == [deep[: 2 * count] + "z" for count in range(300, 0, -1)]
+    assert max(held for _, held in found) < 80
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_what_lies_too_deep_is_not_entered(tmp_path: Path) -> None:
+    make_deep(tmp_path, 1100)
+
+    with Root(tmp_path) as root:
+        deepest = next(root.walk())[0]
+    run("rm", "-rf", tmp_path / "d")
+
+    assert deepest == "/".join("d" * 1025)
+
+
+def make_deep(root: Path, count: int) -> None:
+    """Make so many directories `d` in each other, with a file `z` in each."""
+    at = os.open(root, os.O_RDONLY)
+    for _ in range(count):
+        os.mkdir("d", dir_fd=at)
+        at, above = os.open("d", os.O_RDONLY, dir_fd=at), at
+        os.close(above)
+        os.close(os.open("z", os.O_CREAT | os.O_WRONLY, dir_fd=at))
+    os.close(at)

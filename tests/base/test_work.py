@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from issmedia.base.work import each
+from issmedia.base.work import Workers, each
 
 
 @pytest.mark.parametrize("workers", [1, 4])
@@ -50,3 +50,35 @@ def test_items_are_worked_on_at_once() -> None:
     each(lambda number: both.wait(), range(2), workers=2)
 
     assert not both.broken
+
+
+def test_workers_give_results_and_exceptions() -> None:
+    workers = Workers(2, name="test")
+
+    three, fails = workers.submit(int, "3"), workers.submit(int, "x")
+    workers.finish()
+
+    assert three.result() == 3
+    with pytest.raises(ValueError, match="invalid literal"):
+        fails.result()
+    assert [one.name for one in threading.enumerate() if one.name == "test"] == []
+
+
+def test_workers_that_are_given_up_begin_nothing_new_and_hold_up_nobody() -> None:
+    workers, blocked, begun = Workers(1, name="test"), threading.Event(), threading.Event()
+    ran: list[int] = []
+
+    def block() -> None:
+        begun.set()
+        blocked.wait()
+
+    first = workers.submit(block)
+    workers.submit(ran.append, 1)
+    begun.wait()
+    workers.give_up(within_s=0.01)
+
+    assert not first.done()
+    assert [one.daemon for one in threading.enumerate() if one.name == "test"] == [True]
+    blocked.set()
+    workers.finish()
+    assert ran == []

@@ -99,7 +99,7 @@ def test_strays_are_listed_with_safe_names_and_their_directories_not_entered(sti
     (stick / "repos/link").symlink_to("/etc/passwd")
 
     with DirectoryVolume(stick) as volume:
-        assert volume.stray(known) == ["a\\nb", "d", "repos/link"]
+        assert list(volume.stray(known)) == ["a\\nb", "d", "repos/link"]
 
 
 def test_a_file_that_is_missing_is_named(stick: Path) -> None:

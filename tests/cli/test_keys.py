@@ -24,6 +24,7 @@ def passphrase(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The file that ISSMEDIA_KEY_PASSPHRASE_FILE names."""
     path = tmp_path / "passphrase"
     path.write_bytes(b"correct horse\nnot this line\n")
+    path.chmod(0o600)
     monkeypatch.setenv("ISSMEDIA_KEY_PASSPHRASE_FILE", str(path))
     return path
 
@@ -63,6 +64,17 @@ def test_a_wrong_passphrase_is_refused_before_anything_is_written(
     assert outcome.code == 2
     assert "passphrase" in outcome.err.lower() or "empty file" in outcome.err
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("mode", [0o604, 0o640, 0o660])
+def test_a_passphrase_that_others_can_read_is_refused(site: Site, passphrase: Path, mode: int) -> None:
+    passphrase.chmod(mode)
+
+    outcome = site.call("keys", "generate", "secret")
+
+    assert outcome.code == 2
+    assert f"hint: chmod 600 {passphrase}" in outcome.err
+    assert not (site.root / "keys/secret").exists()
 
 
 def test_without_a_terminal_or_file_a_key_with_a_passphrase_is_refused(

@@ -1,11 +1,19 @@
 """issmedia sync over several repositories: each stands alone, and the exit code says how it went."""
 
+import json
 import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from tests.cli.conftest import World
+from tests.makers.http_server import Silence, serving
 from tests.makers.repos import PackageSpec, build_repo
 from tests.makers.sites import Site
 
@@ -66,6 +74,56 @@ def test_metadata_that_cannot_be_read_do_not_stop_the_others(hq: Site, world: Wo
     assert outcome.code == 7
     assert "z/good: synced" in outcome.out
     assert "error: a/bad: " in outcome.err
+
+
+def test_a_stored_source_that_is_none_does_not_stop_the_others(hq: Site, world: World) -> None:
+    hq.do("repo", "add", "a/bad", world.zoo)
+    hq.do("repo", "add", "z/good", world.farm)
+    with closing(sqlite3.connect(hq.root / "catalog.sqlite")) as db, db:
+        assert db.execute("UPDATE repositories SET source = 'ftp://host/x' WHERE label = 'bad'").rowcount == 1
+
+    both, alone = hq.call("sync", "a", "z"), hq.call("sync", "a", "--json")
+
+    assert (both.code, alone.code) == (7, 3)
+    assert "z/good: synced" in both.out
+    assert "error: a/bad: ftp:// with this host is no source" in both.err
+    assert json.loads(alone.err)["error"]["exit_code"] == 3
+
+
+def test_a_depot_that_fails_stops_everything(hq: Site, world: World, tmp_path: Path) -> None:
+    hq.do("repo", "add", "a/new", build_repo(tmp_path / "new", ["fresh"]).path)
+    (hq.root / "store/incoming").rmdir()
+    (hq.root / "store/incoming").write_bytes(b"")
+
+    outcome = hq.call("sync", "--json")
+
+    assert (outcome.code, outcome.out) == (4, "")
+
+
+INTERRUPTIBLE = """
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)
+from issmedia.cli.main import main
+main()
+"""
+
+
+def test_an_interruption_ends_a_sync_of_a_silent_server_soon(hq: Site, world: World) -> None:
+    silence = Silence(threading.Event())
+    with serving(world.farm) as server:
+        for path in world.farm.rglob("*.rpm"):
+            server.behave(path.relative_to(world.farm).as_posix(), silence)
+        hq.do("repo", "add", "a/silent", server.url)
+        for path in (hq.root / "store").glob("??/*"):
+            path.unlink()
+        command = [sys.executable, "-c", INTERRUPTIBLE, "--depot", str(hq.root), "sync", "a"]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+            assert silence.reached.wait(30)
+            process.send_signal(signal.SIGINT)
+            _, said = process.communicate(timeout=15)
+
+    assert process.returncode == 130
+    assert said.endswith(b"interrupted: the same command again goes on where this stopped\n")
 
 
 def test_an_imported_repository_has_no_source(lab: Site) -> None:

@@ -8,7 +8,7 @@ from typing import BinaryIO
 
 import pytest
 
-from issmedia.base.errors import FormatError
+from issmedia.base.errors import FormatError, IssmediaError
 from issmedia.content.yum.reader import Parser, Unpacked
 from tests.makers.repodata import Pkg, primary_xml
 
@@ -22,7 +22,8 @@ def document(tmp_path: Path) -> Iterator[BinaryIO]:
 
 
 def child(code: str, *, timeout_s: float = 60, max_said: int = 1 << 20) -> Parser:
-    return Parser((sys.executable, "-c", code), timeout_s=timeout_s, max_said=max_said)
+    """Make a parser whose child says that it is ready, then does this."""
+    return Parser((sys.executable, "-c", f"print('ready', flush=True)\n{code}"), timeout_s=timeout_s, max_said=max_said)
 
 
 def test_packages_come_in_order_with_what_primary_says(document: BinaryIO) -> None:
@@ -70,6 +71,35 @@ def test_a_child_that_misbehaves_is_an_error(document: BinaryIO, code: str, reas
         child(code).packages(document, Unpacked(), where="primary.xml")
 
     assert caught.value.where == "primary.xml"
+
+
+@pytest.mark.parametrize(
+    ("command", "reason"),
+    [
+        ((sys.executable, "-c", "import nothing_such"), "ModuleNotFoundError: No module named 'nothing_such'"),
+        ((sys.executable, "-c", "raise SystemExit(1)"), "it said nothing"),
+        ((sys.executable, "-c", "print('something else')"), "it said nothing"),
+        (("/nothing/python",), "No such file or directory"),
+    ],
+)
+def test_a_child_that_does_not_start_is_no_fault_of_the_document(
+    document: BinaryIO, command: tuple[str, ...], reason: str
+) -> None:
+    with pytest.raises(IssmediaError, match=f"did not start: .*{reason}") as caught:
+        Parser(command).packages(document, Unpacked(), where="x")
+
+    assert type(caught.value) is IssmediaError
+
+
+def test_the_child_imports_from_where_we_import(
+    document: BinaryIO, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site/only_here.py").touch()
+    monkeypatch.setattr(sys, "path", ["", "relative", *sys.path, str(tmp_path / "site")])
+
+    code = "import only_here, sys; sys.exit('relative' in ' '.join(sys.path) or '' in sys.path[1:])"
+    assert child(code).packages(document, Unpacked(), where="x") == []
 
 
 def test_a_child_that_says_much_is_stopped(document: BinaryIO) -> None:

@@ -47,7 +47,7 @@ def test_063_init_killed_anywhere_is_completed_by_the_same_command(eve: Eve) -> 
         assert new.disk == scene.facts().disk, str(trial)
         assert scene.site.call("audit").code == 0, str(trial)
 
-    assert struck == {"mkdir", "syncfs", "commit"}
+    assert struck == {"mkdir", "create", "syncfs", "commit"}
 
 
 @pytest.mark.parametrize(
@@ -71,6 +71,28 @@ def test_063_a_keyring_killed_anywhere_is_old_or_new_and_no_change_lacks_its_ent
         assert scene.after.disk == scene.facts().disk, str(trial)
 
     assert struck == {"commit", "create", "write", "fsync", "rename"}
+
+
+def test_063_a_threshold_killed_anywhere_is_old_or_new_and_no_change_lacks_its_entry(eve: Eve) -> None:
+    scene = eve.scene("unimported", "keys", "threshold", "1")
+
+    for trial in scene.trials(kill_at):
+        changed = (scene.site.root / "keyring/policy.json").exists()
+        assert not changed or scene.facts().events[-1].startswith("threshold"), str(trial)
+        assert scene.call().code == 0, str(trial)
+        assert scene.after.disk == scene.facts().disk, str(trial)
+
+
+def test_063_a_key_whose_making_was_killed_anywhere_is_made_by_the_same_command(eve: Eve) -> None:
+    scene = eve.scene("unimported", "keys", "generate", "own")
+
+    for trial in scene.trials(kill_at):
+        left = (scene.site.root / "keys/own.pub").exists()
+        again = scene.call()
+        assert again.code == 0 or (left and "there is a key own already" in again.err), f"{trial}: {again.err}"
+        public = scene.site.do("keys", "show", "own", "--json").document
+        assert f'"{public["fingerprint"]}"' in scene.facts().events[-1], str(trial)
+        assert scene.site.call("export", "--to", scene.place / "stick", "--key", "own").code == 0, str(trial)
 
 
 def _trusted(scene: Scene, *, before: bool) -> str:

@@ -17,7 +17,10 @@ from tests.makers.documents import NOW
 A, B = Digest("a" * 64), Digest("b" * 64)
 
 STEP_1 = Path(__file__).with_name("catalog-step-1.sql")
-"""The first released schema with something in every table; never changed, so that every later issmedia can read it."""
+"""The first schema with something in every table; never changed once released: every later issmedia can read it.
+
+Before the first release packages got their digest, in place.
+"""
 
 
 @pytest.fixture
@@ -249,3 +252,18 @@ def test_a_removed_repository_is_forgotten_and_its_product_then_removable(catalo
 def test_what_is_not_there_is_said(catalog: Catalog, action: Callable[[object], None]) -> None:
     with catalog.changing() as db, pytest.raises(UsageError, match=r"no (product|repository)"):
         action(db.names)
+
+
+@pytest.mark.parametrize("document", ["'{}'", "x'ff'", "'null'", "''"])
+def test_a_damaged_snapshot_is_an_error_of_the_depot(catalog: Catalog, document: str) -> None:
+    with catalog.changing() as db:
+        add_zoo(db)
+        db.names.add_snapshot(snapshot(A))
+    from_sql(catalog.path, f"UPDATE snapshots SET document = {document}")
+
+    with catalog.reading() as db:
+        for look in (db.names.current, db.names.snapshots):
+            with pytest.raises(DepotError, match="document is damaged") as caught:
+                look("p/zoo")
+
+    assert caught.value.where == "catalog.sqlite, p/zoo"

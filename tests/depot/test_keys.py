@@ -112,15 +112,45 @@ def test_modes_do_not_depend_on_the_umask(keys: Path) -> None:
     ]
 
 
-@pytest.mark.parametrize("taken", ["export", "export.pub"])
-def test_a_name_that_is_taken_is_refused(keys: Path, taken: str) -> None:
+@pytest.mark.parametrize("taken", [("export.pub",), ("export", "export.pub")])
+def test_a_name_that_is_taken_is_refused(keys: Path, taken: tuple[str, ...]) -> None:
     keys.mkdir(parents=True, mode=0o700)
-    (keys / taken).write_bytes(b"something")
+    for name in taken:
+        (keys / name).write_bytes(b"something")
 
-    with pytest.raises(UsageError, match="already"):
+    for make in (
+        lambda: generate(keys, "export", "ed25519", passphrase=None),
+        lambda: add_public(keys, "export", ed25519_key(1).public.line),
+    ):
+        with pytest.raises(UsageError, match="already"):
+            make()
+
+    assert content_of(keys) == dict.fromkeys(taken, b"something")
+
+
+def test_a_private_half_whose_public_one_is_absent_is_set_aside_and_kept(keys: Path) -> None:
+    keys.mkdir(parents=True, mode=0o700)
+
+    for content in (b"first", b"second"):
+        (keys / "export").write_bytes(content)
         generate(keys, "export", "ed25519", passphrase=None)
+        (keys / "export.pub").rename(keys.parent / "export.pub")
+    generate(keys, "export", "ed25519", passphrase=None)
 
-    assert content_of(keys) == {taken: b"something"}
+    kept = [(keys / f"export~{number}").read_bytes() for number in (1, 2, 3)]
+    assert kept[:2] == [b"first", b"second"] and kept[2].startswith(b"-----BEGIN OPENSSH PRIVATE KEY")
+    assert load(keys, "export", lambda: None).sign(DATA, BUNDLE)
+    assert [one.name for one in stored_keys(keys)] == ["export"]
+
+
+def test_the_public_half_is_told_before_anything_is_written(keys: Path) -> None:
+    told: list[tuple[PublicKey, dict[str, bytes]]] = []
+
+    public = generate(
+        keys, "export", "ed25519", passphrase=None, before=lambda key: told.append((key, content_of(keys)))
+    )
+
+    assert told == [(public, {})]
 
 
 @pytest.mark.parametrize("name", ["", "../export", "a/b", ".hidden", "-rf", "a b", "export.pub", "é"])

@@ -178,6 +178,22 @@ def test_a_blob_with_as_many_links_as_there_may_be_is_copied(publications: Publi
     assert linked.stat().st_nlink == 2
 
 
+def test_a_copy_of_a_blob_that_rotted_is_not_shown(publications: Publications, store: Store) -> None:
+    tree = tree_with(store, a_rpm=b"a")
+    blob = Path(store.path(digest_of(b"a")))
+    blob.chmod(0o644)
+    blob.write_bytes(b"b")
+
+    def full(kind: str, name: str) -> None:
+        if (kind, name) == ("link", "a.rpm"):
+            raise OSError(errno.EMLINK, "Too many links")
+
+    with files.observing(full), pytest.raises(DamagedBlobError, match="expected sha256"):
+        show(publications, tree)
+
+    assert publications.current() is None
+
+
 def test_a_blob_that_is_gone_is_named_and_clients_see_what_they_saw(publications: Publications, store: Store) -> None:
     old, new = tree_with(store, a_rpm=b"a"), tree_with(store, a_rpm=b"b")
     show(publications, old)
@@ -195,7 +211,7 @@ def test_a_withdrawn_blob_is_gone_from_every_published_name(publications: Public
     tree = tree_with(store, a_rpm=b"same", b_rpm=b"same", c_rpm=b"c")
     show(publications, tree)
 
-    number = publications.withdraw(digest_of(b"same"))
+    number = publications.withdraw([digest_of(b"same")])
 
     assert number == 2
     assert [path.name for path in (publications.link / "p/r0/d").iterdir()] == ["c.rpm"]
@@ -204,8 +220,8 @@ def test_a_withdrawn_blob_is_gone_from_every_published_name(publications: Public
 def test_a_withdrawn_blob_comes_back_when_the_store_has_it_again(publications: Publications, store: Store) -> None:
     tree = tree_with(store, a_rpm=b"a", b_rpm=b"b")
     show(publications, tree)
+    publications.withdraw([digest_of(b"a"), digest_of(b"b")])
     for data in (b"a", b"b"):
-        publications.withdraw(digest_of(data))
         store.remove(digest_of(data))
 
     states = []
@@ -222,7 +238,7 @@ def test_a_withdrawn_blob_comes_back_when_the_store_has_it_again(publications: P
 def test_the_mark_of_a_gap_goes_with_its_tree(publications: Publications, store: Store) -> None:
     trees = [tree_with(store, a_rpm=b"%d" % number) for number in range(3)]
     show(publications, trees[0])
-    publications.withdraw(digest_of(b"0"))
+    publications.withdraw([digest_of(b"0")])
 
     for tree in trees[1:]:
         show(publications, tree)

@@ -84,6 +84,19 @@ def test_only_current_snapshots_are_searched(catalog: Catalog) -> None:
         assert [one.nevra for one in db.search.packages("o")] == ["other-1.0-1.noarch"]
 
 
+def test_what_one_repository_says_of_a_blob_renames_it_in_no_other(catalog: Catalog) -> None:
+    blob, app = package("app")
+
+    with catalog.changing() as db:
+        hold(db, OLD, (blob, package("evil", summary="not an app")[1]), path="p/farm")
+        hold(db, NEW, (blob, app), path="p/zoo")
+
+        assert [(one.repository, one.nevra) for one in db.search.packages("")] == [
+            ("p/zoo", "app-1.0-1.noarch"),
+            ("p/farm", "evil-1.0-1.noarch"),
+        ]
+
+
 def test_one_tree_in_two_repositories_is_found_in_both(catalog: Catalog) -> None:
     with catalog.changing() as db:
         hold(db, OLD, package("app"), path="p/zoo")

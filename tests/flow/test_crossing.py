@@ -63,4 +63,4 @@ def test_an_import_publishes_what_it_brought_and_nothing_else(tmp_path: Path, re
 
     imported = lab.do("import", tmp_path / "stick", "--json").document
 
-    assert ["p/zoo"] == imported["published"]["repositories"]
+    assert imported["published"]["repositories"] == ["p/zoo"]

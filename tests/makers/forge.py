@@ -35,6 +35,7 @@ Document = dict[str, Any]
 Edit = Callable[[Document], object]
 
 _MADE = "2026-01-01T00:00:00Z"
+_TAKEN = "2999-01-01T00:00:00Z"
 
 
 def release_key(site: Site) -> FileKey:
@@ -169,7 +170,7 @@ class Handmade:
             name=self.names[1],
             content_type="yum",
             upstream=None,
-            taken=_MADE,
+            taken=_TAKEN,
             signed_metadata=False,
             keys=(),
             tree=tree,

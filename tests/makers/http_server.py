@@ -63,7 +63,15 @@ class HangUp:
     times: int = 1
 
 
-Behaviour = Answer | Redirect | Cut | WrongLength | HangUp
+@dataclass(frozen=True)
+class Silence:
+    """Never answer; `reached` is set once somebody waits."""
+
+    reached: threading.Event
+    times: int = 1
+
+
+Behaviour = Answer | Redirect | Cut | WrongLength | HangUp | Silence
 
 
 class HttpServer(ThreadingMixIn, TCPServer):
@@ -143,6 +151,10 @@ class _Handler(BaseHTTPRequestHandler):
             case Redirect(location):
                 self._answer(302, b"there\n", {"Location": location})
             case HangUp():
+                self.close_connection = True
+            case Silence(reached):
+                reached.set()
+                self.connection.recv(1)
                 self.close_connection = True
             case Cut(at):
                 self._file(path, None, at)

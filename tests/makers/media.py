@@ -43,7 +43,7 @@ class Medium:
             yield MediumFile(self, path, file)
         self.after(path)
 
-    def stray(self, known: frozenset[str]) -> list[str]:
+    def stray(self, known: frozenset[str]) -> Iterator[str]:
         """List as the directory does."""
         return self.volume.stray(known)
 

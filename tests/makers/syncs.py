@@ -17,7 +17,7 @@ def sync(
     report: Report = ignore,
 ) -> Synced:
     """Sync a yum repository without waiting between tries."""
-    before = Previous(previous.tree, bool(previous.incomplete)) if previous else None
+    before = Previous(previous.tree, bool(previous.incomplete), previous.signed_metadata) if previous else None
     with open_upstream(str(source), timeout_s=10, backoff_s=0) as upstream:
         return YUM.sync(upstream, sink or MemorySink(), before, report)
 

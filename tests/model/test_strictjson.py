@@ -47,6 +47,8 @@ def test_a_document_is_parsed() -> None:
         b'{"number": null}',
         b'{"number": 1, "other": 1}',
         b'{"number": 1, "text": "\\ud800"}',
+        b'{"number": 1, "nested": [{"number": 1, "text": "\\uDFFF"}]}',
+        b'{"number": 1, "\\uDC00": 1}',
         b'{"number": 1, "text": "\xff"}',
         b'{"number": 1, "text": "a\nb"}',
         b'{"number": 1, "text": "a\0b"}',
@@ -65,6 +67,21 @@ def test_a_document_that_is_anything_else_is_refused(data: bytes) -> None:
 
     assert caught.value.where == "manifest.json"
     assert caught.value.message.isprintable()
+
+
+@pytest.mark.parametrize("part", [b"{},", b"[],", b'"",'])
+def test_too_many_parts_are_refused_before_they_are_parsed(part: bytes) -> None:
+    data = b"[" + part * strictjson.MAX_PARTS  # not even JSON
+
+    with pytest.raises(FormatError, match=f"parts, at most {strictjson.MAX_PARTS} are allowed"):
+        strictjson.parse(data, Sample, where="manifest.json")
+
+
+@pytest.mark.parametrize("text", [rb"\\ud800", rb"\ud83d\ude00", rb"\uD83D\uDE00"])
+def test_a_pair_of_surrogates_and_an_escaped_backslash_are_text(text: bytes) -> None:
+    parsed = strictjson.parse(b'{"number": 1, "text": "' + text + b'"}', Sample, where="here")
+
+    assert parsed.text in {"\\ud800", "\U0001f600"}
 
 
 def test_the_message_names_the_field() -> None:

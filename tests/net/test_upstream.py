@@ -1,11 +1,13 @@
 import os
+import socket
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from issmedia.base.errors import AbsentError, UpstreamError, UsageError
 from issmedia.net.directory import DirectoryUpstream
-from issmedia.net.upstream import HttpUpstream, open_upstream, redirect_target
+from issmedia.net.upstream import HttpUpstream, checked_source, open_upstream, redirect_target
 from tests.makers.http_server import FOR_EVER, Answer, Cut, HangUp, Redirect, WrongLength, serving
 
 
@@ -136,6 +138,31 @@ def test_a_password_in_the_source_is_refused_and_never_repeated(host: str) -> No
 def test_what_is_no_source_is_refused(source: str) -> None:
     with pytest.raises(UsageError):
         open_upstream(source)
+    with pytest.raises(UsageError):
+        checked_source(source)
+
+
+@pytest.mark.parametrize("source", ["/srv/repo", "file:///srv/repo", "http://host:80/repo/", "https://[::1]/repo"])
+def test_a_source_that_can_be_opened_is_kept_as_it_is(source: str) -> None:
+    assert checked_source(source) == source
+
+
+def test_an_interruption_ends_a_read_that_is_blocked_and_all_further_tries() -> None:
+    with (
+        socket.create_server(("127.0.0.1", 0)) as server,
+        web(f"http://127.0.0.1:{server.getsockname()[1]}") as upstream,
+    ):
+        with ThreadPoolExecutor(1) as pool:
+            reading = pool.submit(read, upstream, "silent")
+            with server.accept()[0] as accepted:
+                accepted.recv(1)
+                upstream.interrupt()
+                failure = reading.exception(timeout=5)
+
+        assert isinstance(failure, UpstreamError)
+        assert str(failure) == "fetching was given up"
+        with pytest.raises(UpstreamError, match="given up"):
+            read(upstream, "another")
 
 
 def test_a_web_server_gives_bytes_over_one_connection(served: Path) -> None:

@@ -4,8 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from issmedia.base import files
+from issmedia.base.errors import UsageError
 from issmedia.base.events import ignore
-from issmedia.ops.publish import Published, publish
+from issmedia.ops.publish import BASE_URL, Published, publish
 from tests.makers.documents import NOW
 from tests.makers.programs import run
 from tests.makers.repos import sample_repo
@@ -83,6 +85,76 @@ def test_a_new_base_url_shows_clients_a_new_file_and_makes_no_tree(hq: Site) -> 
 
     assert (done.changed, done.made) == (True, ())
     assert "baseurl=https://repos.example.com/p/zoo/\n" in (hq.root / "published/issmedia.repo").read_text()
+
+
+def test_the_same_base_url_again_changes_nothing(hq: Site) -> None:
+    published(hq, base_url="https://repos.example.com")
+    before = hq.state()
+
+    done = published(hq, base_url="https://repos.example.com")
+
+    assert (done.changed, hq.state()) == (False, before)
+
+
+def test_the_word_file_is_the_directory_again(hq: Site) -> None:
+    published(hq)
+    before = (hq.root / "published/issmedia.repo").read_bytes()
+    published(hq, base_url="https://repos.example.com")
+
+    published(hq, base_url="file")
+    published(hq)
+
+    assert before == (hq.root / "published/issmedia.repo").read_bytes()
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "repos.example.com",
+        "ftp://repos.example.com",
+        "http://",
+        "http:///x",
+        "file://host/x",
+        "http://a/\ngpgcheck=0",
+        "http://a/\r",
+        "http://a/ b",
+        "http://a/,http://evil",
+        "http://bücher.example",
+        "http://a/\x7f",
+        "http://a/\n",
+    ],
+)
+def test_what_is_no_base_url_is_refused_and_nothing_is_changed(hq: Site, url: str) -> None:
+    before = hq.state()
+
+    with pytest.raises(UsageError, match="expected a base URL"):
+        published(hq, base_url=url)
+
+    assert before == hq.state()
+
+
+@pytest.mark.parametrize("url", ["http://a", "https://a:8443/b%20c/", "file:///srv/p", "http://[::1]/x", "http://a/$b"])
+def test_a_base_url_of_http_https_or_file_is_taken(hq: Site, url: str) -> None:
+    published(hq, base_url=url)
+
+    assert f"baseurl={url.rstrip('/')}/p/zoo/\n" in (hq.root / "published/issmedia.repo").read_text()
+
+
+def test_a_base_url_is_remembered_before_clients_see_it(hq: Site) -> None:
+    published(hq)
+
+    remembered: list[str | None] = []
+
+    def look(kind: str, name: str) -> None:
+        if (kind, name) == ("rename", "published"):
+            with hq.depot.catalog.reading() as db:
+                remembered.append(db.names.setting(BASE_URL))
+
+    with files.observing(look):
+        published(hq, base_url="https://repos.example.com")
+
+    assert remembered == ["https://repos.example.com"]
 
 
 def test_each_change_of_what_clients_see_stands_in_the_ledger(hq: Site) -> None:

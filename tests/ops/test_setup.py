@@ -46,6 +46,7 @@ def test_a_depot_has_an_identity_and_a_first_entry(depot: Depot) -> None:
         "keys",
         "keyring",
         "publications",
+        "lock",
     }
 
 
@@ -79,6 +80,22 @@ def test_the_product_is_made_when_it_is_absent(depot: Depot) -> None:
 def test_what_is_not_product_and_repository_is_refused(depot: Depot, path: str) -> None:
     with pytest.raises(UsageError):
         add(depot, path)
+
+
+REFUSED = ["", "relative/dir", "ftp://host/x", "https://alice:s3cret@host/x", "https://host/x?token=1"]
+
+
+@pytest.mark.parametrize("source", REFUSED)
+def test_what_is_no_source_is_neither_added_nor_set(depot: Depot, source: str) -> None:
+    add(depot)
+    with depot.owned("test", now=NOW) as owned:
+        with pytest.raises(UsageError):
+            setup.add_repository(owned, "p/bad", source, name=None, keys=(), now=NOW)
+        with pytest.raises(UsageError):
+            change(owned, source=source)
+
+    with depot.catalog.reading() as db:
+        assert [(one.path, one.source) for one in db.names.repositories()] == [("p/zoo", "/srv")]
 
 
 def test_keys_are_pinned_replaced_and_kept(depot: Depot) -> None:

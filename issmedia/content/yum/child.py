@@ -1,8 +1,9 @@
 """The parsing child: `python -m issmedia.content.yum.child JOB` reads a hostile document on descriptor 0.
 
 The only module that imports createrepo_c. The document is unpacked under a cap into memory, then nothing can be
-written, executed or opened beside it, and createrepo_c parses it. What it says goes to descriptor 1, a JSON object
-a line (`content.yum.parsed`); a refusal goes to descriptor 2, with exit code 65. The parent trusts none of it.
+written, executed or opened beside it, and createrepo_c parses it. What it says goes to descriptor 1: that it is ready,
+then a JSON object a line (`content.yum.parsed`); a refusal goes to descriptor 2, with exit code 65. The parent trusts
+none of it.
 """
 
 import contextlib
@@ -21,7 +22,7 @@ import createrepo_c
 import msgspec
 
 from issmedia.base.errors import FormatError
-from issmedia.content.yum.parsed import Job, Listed, Record
+from issmedia.content.yum.parsed import READY, Job, Listed, Record
 from issmedia.content.yum.unpack import unpack
 from issmedia.model.package import Advisory, Package
 
@@ -43,6 +44,7 @@ def main() -> None:
     job = msgspec.json.decode(sys.argv[1], type=Job)
     refusals = os.dup(2)
     _silence()
+    os.write(1, READY)
     try:
         with open(1, "wb", closefd=False) as out:
             parse(0, _speaker(out), job)

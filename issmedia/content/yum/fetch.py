@@ -4,13 +4,14 @@ import io
 import threading
 from collections import deque
 from collections.abc import Generator, Iterable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from issmedia.base.digest import Digest
+from issmedia.base.digest import Digest, digest_of
 from issmedia.base.errors import AbsentError, UpstreamError
 from issmedia.base.events import Advanced, Report
+from issmedia.base.work import Workers
 from issmedia.content.base import Expected, Sink, Stream, Upstream, entry_of
 from issmedia.model.documents import LeftOut
 from issmedia.model.names import shown
@@ -21,6 +22,9 @@ _QUEUE = 64
 
 _SMALL = 1 << 20
 """Bytes."""
+
+_PATIENCE_S = 1.0
+"""How long threads may take to end once the fetching was given up."""
 
 Item = tuple[str, Expected]
 
@@ -76,8 +80,9 @@ class Fetcher:
         return data
 
     def keep(self, path: str, data: bytes) -> Entry:
-        """Keep a file that was read whole."""
-        return entry_of(path, self.sink.keep(_Bytes(data), Expected(size=len(data), limit=len(data))))
+        """Keep a file that was read whole; one that is held already is not written again."""
+        expected = Expected(len(data), ("sha256", digest_of(data)), limit=len(data))
+        return self._held(path, expected) or entry_of(path, self.sink.keep(_Bytes(data), expected))
 
     @property
     def _remote(self) -> bool:
@@ -112,16 +117,17 @@ class Fetcher:
         return found
 
     @contextmanager
-    def _workers(self) -> Generator[ThreadPoolExecutor, None, None]:
-        """Run threads that stop soon when the block is left early: between two reads of a file."""
-        workers = ThreadPoolExecutor(8 if self._remote else 2, thread_name_prefix="fetch")
+    def _workers(self) -> Generator[Workers, None, None]:
+        """Run threads that stop soon when the block is left early: after the read they are in, which is ended."""
+        workers = Workers(8 if self._remote else 2, name="fetch")
         try:
             yield workers
         except BaseException:
             self._stop.set()
+            self.upstream.interrupt()
+            workers.give_up(within_s=_PATIENCE_S)
             raise
-        finally:
-            workers.shutdown(cancel_futures=True)
+        workers.finish()
 
 
 class _Stoppable:

@@ -9,6 +9,9 @@ from issmedia.model.package import Package
 Kind = Literal["repomd", "primary", "updateinfo"]
 """A document that is parsed; all others are carried unopened."""
 
+READY = b"ready\n"
+"""What the child says first, before it reads a byte of the document: what fails until then is no fault of that."""
+
 Size = Annotated[int, msgspec.Meta(ge=0, le=2**53 - 1)]
 
 

@@ -1,7 +1,8 @@
 """The parent's side of parsing: hands a document to a child, and believes nothing that comes back.
 
-The child gets the file as its standard input, no other descriptor, an empty environment, and a time to live. Each line
-it says is bounded and converted strictly; whatever else it does is a `FormatError`.
+The child gets the file as its standard input, no other descriptor, where to import from and no other environment, and
+a time to live. Each line it says is bounded and converted strictly; whatever else it does is a `FormatError`. Only one
+that never became ready is an `IssmediaError`: it has not seen the document.
 """
 
 import subprocess
@@ -16,8 +17,8 @@ from typing import BinaryIO, TypeVar
 import msgspec
 
 import issmedia
-from issmedia.base.errors import FormatError
-from issmedia.content.yum.parsed import Job, Kind, Listed, Record
+from issmedia.base.errors import FormatError, IssmediaError
+from issmedia.content.yum.parsed import READY, Job, Kind, Listed, Record
 from issmedia.model.names import shown
 from issmedia.model.package import Advisory
 
@@ -80,6 +81,8 @@ class Parser:
         said = 0
         with self._child(file, job) as child:
             assert child.stdout and child.stderr
+            if child.stdout.readline(len(READY)) != READY:
+                raise _no_start(child.stderr.read(_LINE))
             while line := child.stdout.readline(_LINE):
                 said += len(line)
                 if said > self.max_said or not line.endswith(b"\n"):
@@ -93,14 +96,17 @@ class Parser:
     @contextmanager
     def _child(self, file: BinaryIO, job: Job) -> Iterator[subprocess.Popen[bytes]]:
         """Start a child that is dead when the block is left, and after `timeout_s` anyway."""
-        child = subprocess.Popen(
-            [*self.command, msgspec.json.encode(job).decode()],
-            stdin=file.fileno(),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env={"PYTHONPATH": str(Path(issmedia.__file__).parents[1]), "LC_ALL": "C.UTF-8"},
-            cwd="/",
-        )
+        try:
+            child = subprocess.Popen(
+                [*self.command, msgspec.json.encode(job).decode()],
+                stdin=file.fileno(),
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                env={"PYTHONPATH": ":".join(_import_path()), "LC_ALL": "C.UTF-8"},
+                cwd="/",
+            )
+        except OSError as cause:
+            raise _no_start(str(cause).encode()) from cause
         timer = threading.Timer(self.timeout_s, child.kill)
         timer.start()
         try:
@@ -112,6 +118,20 @@ class Parser:
         finally:
             timer.cancel()
             timer.join()
+
+
+def _import_path() -> list[str]:
+    """List where this process imports from, so that the child finds the same; a `:` cannot be written there."""
+    ours = str(Path(issmedia.__file__).parents[1])
+    return [one for one in dict.fromkeys([*sys.path, ours]) if one.startswith("/") and ":" not in one]
+
+
+def _no_start(said: bytes) -> IssmediaError:
+    lines = said.decode("utf-8", "replace").split("\n")
+    reason = next((line for line in reversed(lines) if line.strip()), "it said nothing")
+    return IssmediaError(
+        f"the parser of repodata did not start: {shown(reason[:300])}", hint="issmedia or Python is not installed whole"
+    )
 
 
 def _failure(code: int, reason: bytes) -> str:

@@ -5,7 +5,7 @@
    weakly summed or a bomb, nothing is synced.
 3. All other files are named: records, signature, kickstart tree, packages; of a directory, whatever lies there.
 4. They are fetched and checked. What cannot be had is left out, with the reason; the rest of the tree stands.
-5. repomd.xml is kept last.
+5. repomd.xml is kept last. A signature that was there before and is gone is left out, and clients still ask for it.
 
 Mirrors, resuming, filters and signature policy belong between 2 and 4.
 """
@@ -41,6 +41,10 @@ from issmedia.model.tree import Entry, tree_of
 
 _MAX_SIGNATURE = 1 << 20
 _PHASE = "packages and files"
+_STRIPPED = (
+    "upstream signed its metadata before and does not now; clients go on asking for the signature "
+    "(to accept this, remove the repository and add it again)"
+)
 
 
 def sync(
@@ -51,8 +55,9 @@ def sync(
     fetcher = Fetcher(upstream, sink, report, _entries(previous))
     repomd = _repomd(fetcher)
     if previous is not None and _is_same(previous, repomd, listing):
-        return Synced(previous.tree, None, is_signed(previous.tree), unchanged=True)
-    return _Sync(fetcher, repomd, listing, parser or Parser()).run()
+        return Synced(previous.tree, None, previous.signed_metadata, unchanged=True)
+    was_signed = previous is not None and previous.signed_metadata
+    return _Sync(fetcher, repomd, listing, parser or Parser()).run(was_signed=was_signed)
 
 
 class _Sync:
@@ -66,7 +71,7 @@ class _Sync:
         self.wanted = Wanted()
         self.entries: dict[str, Entry] = {}
 
-    def run(self) -> Synced:
+    def run(self, *, was_signed: bool) -> Synced:
         """Do steps 2 to 5."""
         primary, packages, advisories = self.read_metadata()
         self.want_the_rest()
@@ -76,7 +81,10 @@ class _Sync:
         self.entries[REPOMD] = self.fetcher.keep(REPOMD, self.repomd)
         tree = tree_of(self.entries[path] for path in self.wanted.files if path in self.entries)
         inventory = Inventory(blobs_of_packages(packages, self.entries), advisories)
-        return Synced(tree, inventory, is_signed(tree), tuple(sorted(self.wanted.left_out, key=lambda one: one.path)))
+        if was_signed:
+            self.require_signature()
+        left_out = tuple(sorted(self.wanted.left_out, key=lambda one: one.path))
+        return Synced(tree, inventory, was_signed or is_signed(tree), left_out)
 
     def read_metadata(self) -> tuple[Record, list[Package], tuple[Advisory, ...]]:
         """Do step 2; give the record of primary, and what the metadata list."""
@@ -144,6 +152,11 @@ class _Sync:
                 hint="see the reasons given for each; nothing was changed",
                 problems=self.wanted.problems(),
             )
+
+    def require_signature(self) -> None:
+        """Report a signature that is gone: whoever changes the metadata on their way could strip it, too."""
+        if SIGNATURE not in self.entries and SIGNATURE not in (one.path for one in self.wanted.left_out):
+            self.wanted.leave_out(SIGNATURE, _STRIPPED)
 
     def small_file(self, path: str, limit: int) -> bytes | None:
         """Read a file that need not be there; None where it is not, or was left out."""
