@@ -45,8 +45,8 @@ class Repository(msgspec.Struct, frozen=True):
 class Snapshot(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A repository's tree at a moment. `size` is bytes, `taken` RFC 3339 UTC.
 
-    `signed_metadata` says that upstream signed its repomd.xml; `bundle` is the id of the bundle it came by,
-    `origin` the id of the site that made that, `origin_taken` when that site took the snapshot.
+    `signed_metadata` says that upstream signed its repomd.xml, now or in an earlier snapshot; `bundle` is the id of the
+    bundle it came by, `origin` the id of the site that made that, `origin_taken` when that site took the snapshot.
     """
 
     repository: str

@@ -198,7 +198,7 @@ def test_045_a_manifest_of_ten_gigabytes_is_not_read(lab: Site, volume: Path) ->
     """The manifest is longer than memory."""
     os.truncate(volume / "manifest.json", 10 << 30)
 
-    assert_refused(lab, volume, 5, "manifest.json", "at most 67108864 are allowed")
+    assert_refused(lab, volume, 5, "manifest.json", "at most 33554432 are allowed")
 
 
 def test_045_signatures_of_ten_gigabytes_are_not_read(lab: Site, volume: Path) -> None:

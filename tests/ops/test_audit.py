@@ -3,6 +3,7 @@
 import contextlib
 import os
 import sqlite3
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -111,9 +112,14 @@ def test_published_trees_are_walked_once_for_all_that_rotted(hq: Site, monkeypat
         blob = blob_of(hq, name)
         blob.chmod(0o644)
         blob.write_bytes(b"rotten")
-    walked: list[object] = []
+    walked: list[Path] = []
     walk = os.walk
-    monkeypatch.setattr(os, "walk", lambda top: (walked.append(top), walk(top))[1])
+
+    def counted(top: Path) -> Iterator[tuple[str, list[str], list[str]]]:
+        walked.append(top)
+        return walk(str(top))
+
+    monkeypatch.setattr(os, "walk", counted)
 
     found = audited(hq)
 
