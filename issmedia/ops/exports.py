@@ -40,13 +40,12 @@ def plan_export(depot: Depot, options: ExportOptions, directory: Path | None, *,
     """Plan a full bundle of the current snapshots; reads no payload and writes nothing.
 
     An export that was begun in `directory` keeps its moment of creation, so that it goes on as the same bundle; its
-    place in the chain too, where it was recorded before it died. Both are known from the catalog: what the medium says
-    is only compared with it.
+    place in the chain too, where it was recorded before it died. Whoever had the medium may have written what it says:
+    the place is compared with the catalog, the moment must lie between what the bundle carries and now.
     """
     site = depot.site()
     begun = unfinished(directory, site) if directory is not None else None
     with depot.catalog.reading() as db:
-        started = db.names.setting(_begun(directory)) if begun and directory else None
         newest = db.history.newest_export(site.id, options.destination or "")
         targets = tuple(_target(db, depot.store, repo) for repo in db.names.select(options.what))
     if begun and newest and begun.sequence == newest.sequence:
@@ -54,7 +53,7 @@ def plan_export(depot: Depot, options: ExportOptions, directory: Path | None, *,
         recorded = plan_bundle(replace(header, sequence=newest.sequence, previous=begun.previous), targets)
         if recorded.id == newest.id:
             return recorded
-    created = options.created or started or now
+    created = options.created or _moment(begun, newest, targets, now=now)
     return plan_bundle(_header(newest, site, options, tool=tool, created=created), targets)
 
 
@@ -75,8 +74,6 @@ def export_bundle(
     """
     _require_outside(directory, depot.root)
     before = signatures_before(plan, directory)
-    with depot.catalog.changing() as db:
-        db.names.set_setting(_begun(directory), plan.manifest.created)
     own = {key.public.fingerprint for key in stored_keys(depot.keys)} - set(signers)
     kept = _valid_signatures(plan.manifest_bytes, before, own)
 
@@ -84,7 +81,7 @@ def export_bundle(
         return b"".join(armored(one.blob) for one in kept) + sign(data)
 
     write_volume(plan, plan.volumes[0], depot.store, directory, sign=sign_all, workers=workers, report=report)
-    _record(plan, depot, [*(one.fingerprint for one in kept), *signers], directory, now=now)
+    _record(plan, depot, [*(one.fingerprint for one in kept), *signers], now=now)
     finish_volume(directory)
     return plan.manifest
 
@@ -109,12 +106,15 @@ def _is_valid(signature: Signature, data: bytes) -> bool:
     return True
 
 
-def _begun(directory: Path) -> str:
-    """Name the setting that holds the moment of creation of an export that was begun in a directory."""
-    return f"export begun in {directory.absolute()}"
+def _moment(
+    begun: Manifest | None, newest: BundleRecord | None, targets: Sequence[RepositoryTarget], *, now: str
+) -> str:
+    """Give the moment an unfinished export was begun where that can be true, else `now`."""
+    earliest = max([newest.created if newest else "", *(target.taken for target in targets)])
+    return begun.created if begun and earliest <= begun.created <= now else now
 
 
-def _record(plan: Plan, depot: OwnedDepot, signers: Sequence[str], directory: Path, *, now: str) -> None:
+def _record(plan: Plan, depot: OwnedDepot, signers: Sequence[str], *, now: str) -> None:
     """Record the bundle, or who signed it further."""
     manifest = plan.manifest
     facts = {
@@ -125,7 +125,6 @@ def _record(plan: Plan, depot: OwnedDepot, signers: Sequence[str], directory: Pa
         "trees": {repo.path: repo.tree for repo in manifest.repositories},
     }
     with depot.catalog.changing() as db:
-        db.names.forget_setting(_begun(directory))
         before = db.history.find(plan.id, "export")
         if before is None or before.signers != tuple(signers):
             db.history.record(plan.id, manifest, "export", tuple(signers), now=now)

@@ -60,7 +60,7 @@ def import_bundle(
     trees = payload.read_trees(bundle)
     wanted = _wanted(trees, depot.store)
     result = _expected(bundle, depot, wanted)
-    if result.again and not result.moved and not wanted:
+    if result.again and not result.moved and not wanted and _has_documents(bundle, depot.store):
         report(Note(f"{bundle.manifest.chain} was imported before; nothing to do"))
         return result
     _require_all_volumes(bundle)
@@ -96,9 +96,14 @@ def _expected(bundle: VerifiedBundle, depot: Depot, wanted: Mapping[Digest, int]
 
 
 def _wanted(trees: Mapping[Digest, Tree], store: Store) -> dict[Digest, int]:
-    """Say which blobs of the trees, and which of their listings, the store lacks; with their bytes."""
-    sizes = blobs_of(trees.values()) | {digest: len(tree.encode()) for digest, tree in trees.items()}
-    return {digest: size for digest, size in sizes.items() if not store.has(digest, size)}
+    """Say which blobs of the trees the store lacks, with their bytes."""
+    return {digest: size for digest, size in blobs_of(trees.values()).items() if not store.has(digest, size)}
+
+
+def _has_documents(bundle: VerifiedBundle, store: Store) -> bool:
+    """Say whether the store has the manifest and the listings: an audit may have set one aside."""
+    sizes = {entry.digest: entry.size for entry in bundle.manifest.trees}
+    return all(store.has(digest, size) for digest, size in {**sizes, bundle.id: len(bundle.manifest_bytes)}.items())
 
 
 def _require_all_volumes(bundle: VerifiedBundle) -> None:
