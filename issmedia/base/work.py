@@ -54,6 +54,8 @@ class Workers:
 
     def __init__(self, count: int, *, name: str) -> None:
         self._tasks: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        self._working = count
+        self._ended = threading.Condition()
         self._threads = [threading.Thread(target=self._work, name=name, daemon=True) for _ in range(count)]
         for thread in self._threads:
             thread.start()
@@ -83,8 +85,10 @@ class Workers:
             while True:
                 self._tasks.get_nowait()
         self._dismiss()
-        for thread in self._threads:
-            thread.join(within_s / len(self._threads))
+        with self._ended:
+            all_ended = self._ended.wait_for(lambda: self._working == 0, timeout=within_s)
+        for thread in self._threads if all_ended else ():
+            thread.join()
 
     def _dismiss(self) -> None:
         for _ in self._threads:
@@ -93,6 +97,9 @@ class Workers:
     def _work(self) -> None:
         while task := self._tasks.get():
             task()
+        with self._ended:
+            self._working -= 1
+            self._ended.notify_all()
 
 
 class _Draw(Iterable[T]):

@@ -27,6 +27,10 @@ class Names:
         self._db.execute(delete(settings).where(settings.c.key == key))
         self._db.execute(insert(settings).values(key=key, value=value))
 
+    def forget_setting(self, key: str) -> None:
+        """Remove a setting of the site; one that is not there is fine."""
+        self._db.execute(delete(settings).where(settings.c.key == key))
+
     def products(self) -> list[Product]:
         """List products, sorted by label."""
         rows = self._db.execute(select(products.c.label, products.c.name).order_by(products.c.label))
