@@ -14,7 +14,7 @@ _STATUS = """0 done; 1 other; 2 usage; 3 upstream; 4 the depot; 5 format; 6 not 
 7 done, but something asked for was left out; 8 busy; 130 interrupted."""
 _ENVIRONMENT = {
     "ISSMEDIA_DEPOT": "The depot, where --depot does not name it.",
-    "ISSMEDIA_KEY_PASSPHRASE_FILE": "A file whose first line is the passphrase of the signing key.",
+    "ISSMEDIA_KEY_PASSPHRASE_FILE": "A file, readable by its owner only, one passphrase a line.",
     "SOURCE_DATE_EPOCH": "Seconds since 1970: export takes it for the moment of creation.",
     "NO_COLOR": "No colour.",
 }

@@ -11,7 +11,7 @@ from issmedia.base.units import bytes_text, count_text
 from issmedia.bundle.volume import Plan
 from issmedia.cli import clock
 from issmedia.cli.face import LEFT_OUT, Face, command
-from issmedia.cli.passphrase import ask_passphrase
+from issmedia.cli.passphrase import ask_passphrases
 from issmedia.cli.render import table
 from issmedia.depot.depot import Depot, open_depot
 from issmedia.model.manifest import Tool
@@ -72,7 +72,7 @@ def _options(what: tuple[str, ...], *, destination: str | None, expires: str | N
 def _export(face: Face, depot: Depot, options: ExportOptions, directory: Path, keys: tuple[str, ...]) -> int:
     with depot.owned(f"export to {directory}", now=face.now) as owned, face.reporting() as report:
         plan = plan_export(owned, options, directory, tool=TOOL, now=face.now)
-        signers = load_signers(owned, keys, ask=ask_passphrase)
+        signers = load_signers(owned, keys, ask=ask_passphrases)
         export_bundle(
             plan,
             owned,

@@ -58,10 +58,14 @@ class Signers:
         return b"".join(key.sign(data, NAMESPACE_BUNDLE) for key in self.keys)
 
 
-def load_signers(depot: OwnedDepot, names: Sequence[str], *, ask: Callable[[], bytes | None]) -> Signers:
-    """Load the keys named, or the only one there is; `ask` gives a passphrase where a key needs one."""
+Ask = Callable[[str], Sequence[bytes]]
+"""Gives the passphrases to try for the key of this name, in order; none where nobody can be asked."""
+
+
+def load_signers(depot: OwnedDepot, names: Sequence[str], *, ask: Ask) -> Signers:
+    """Load the keys named, or the only one there is; `ask` is called where a key needs a passphrase."""
     chosen = tuple(dict.fromkeys(names)) or _only_key(depot)
-    loaded = tuple(keys.load(depot.keys, name, ask) for name in chosen)
+    loaded = tuple(_load(depot, name, ask) for name in chosen)
     if len({key.public.fingerprint for key in loaded}) != len(loaded):
         raise UsageError("one key is named twice", hint="each signature must be of another key")
     return Signers(loaded)
@@ -129,6 +133,23 @@ def set_threshold(depot: OwnedDepot, number: int, *, now: str) -> None:
     with depot.catalog.changing() as db:
         db.ledger.append("threshold", {"threshold": number}, now=now)
     keyring.set_threshold(number)
+
+
+def _load(depot: OwnedDepot, name: str, ask: Ask) -> keys.SigningKey:
+    """Load a key, trying each passphrase that is offered."""
+    offered: list[bytes] | None = None
+
+    def next_one() -> bytes | None:
+        nonlocal offered
+        offered = list(ask(name)) if offered is None else offered
+        return offered.pop(0) if offered else None
+
+    while True:
+        try:
+            return keys.load(depot.keys, name, next_one)
+        except UsageError:
+            if not offered:
+                raise
 
 
 def _only_key(depot: OwnedDepot) -> tuple[str, ...]:

@@ -7,7 +7,8 @@ import pytest
 
 from tests.cli.conftest import World
 from tests.makers.programs import run
-from tests.makers.sites import Site
+from tests.makers.repos import BuiltRepo
+from tests.makers.sites import Site, connected_site
 from tests.makers.sshkeys import ed25519_key, needs_ssh_agent, needs_ssh_keygen, running_agent
 
 
@@ -209,3 +210,20 @@ def test_what_was_done_with_keys_stands_in_the_log(site: Site) -> None:
 
     text = site.do("log").out
     assert all(event in text for event in ("key generated", "key trusted", "threshold", "key revoked"))
+
+
+def test_two_keys_with_a_passphrase_each_sign_together(
+    tmp_path: Path, repo: BuiltRepo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hq = connected_site(tmp_path / "hq", zoo=repo.path)
+    secrets = tmp_path / "secrets"
+    monkeypatch.setenv("ISSMEDIA_KEY_PASSPHRASE_FILE", str(secrets))
+    for name in ("first", "second"):
+        secrets.write_text(f"the secret of {name}\n")
+        secrets.chmod(0o600)
+        hq.do("keys", "generate", name)
+    secrets.write_text("the secret of first\nthe secret of second\n")
+
+    hq.do("export", "--to", tmp_path / "stick", "--key", "first", "--key", "second")
+
+    assert len(hq.do("inspect", tmp_path / "stick", "--json").document["signatures"]) == 2
