@@ -20,7 +20,6 @@ from issmedia.depot.depot import Depot, OwnedDepot
 from issmedia.depot.store import Store, Writing
 from issmedia.model.documents import LeftOut, Product, Repository, Snapshot
 from issmedia.model.manifest import Manifest, Missing, RepositoryEntry, VerifiedBundle
-from issmedia.model.package import Inventory
 from issmedia.model.tree import Tree, blobs_of
 
 
@@ -66,10 +65,8 @@ def import_bundle(
     _require_all_volumes(bundle)
     files.require_space(depot.root, files.space_for(wanted.values()))
     _copy(bundle, depot.store, trees, wanted, workers=workers, report=report)
-    inventories = _inventories(trees, depot, inventory, report)
     with depot.catalog.changing() as db:
-        for digest, found in inventories.items():
-            db.search.index(digest, found)
+        _index(db, trees, depot.store, inventory, report)
         if result.moved or not result.again:
             _move_names(db, bundle, result.moved, now=now)
     return result
@@ -155,19 +152,17 @@ def _keeper(writing: Writing, wanted: Mapping[Digest, int]) -> payload.Keep:
     return keep
 
 
-def _inventories(
-    trees: Mapping[Digest, Tree], depot: Depot, read: ReadInventory, report: Report
-) -> dict[Digest, Inventory]:
-    """Read what new trees mean, for search; metadata that cannot be read cost the search, not the import."""
-    with depot.catalog.reading() as db:
-        new = {digest: tree for digest, tree in trees.items() if not db.search.has(digest)}
-    found: dict[Digest, Inventory] = {}
-    for digest, tree in new.items():
+def _index(db: Session, trees: Mapping[Digest, Tree], store: Store, read: ReadInventory, report: Report) -> None:
+    """Make new trees searchable, one at a time; metadata that cannot be read cost the search, not the import."""
+    for digest, tree in trees.items():
+        if db.search.has(digest):
+            continue
         try:
-            found[digest] = read(tree, depot.store.open)
+            found = read(tree, store.open)
         except IssmediaError as cause:
             report(Warned(f"its packages cannot be searched: {cause.message}", where=cause.where))
-    return found
+        else:
+            db.search.index(digest, found)
 
 
 def _move_names(db: Session, bundle: VerifiedBundle, moved: Sequence[Moved], *, now: str) -> None:
