@@ -12,10 +12,10 @@ from issmedia.bundle.volume import Plan
 from issmedia.cli import clock
 from issmedia.cli.face import LEFT_OUT, Face, command
 from issmedia.cli.passphrase import ask_passphrases
-from issmedia.cli.render import table
+from issmedia.cli.render import left_out_lines, table
 from issmedia.depot.depot import Depot, open_depot
 from issmedia.model.manifest import Tool
-from issmedia.model.names import checked_label, shown
+from issmedia.model.names import checked_label
 from issmedia.ops.exports import ExportOptions, export_bundle, plan_export
 from issmedia.ops.signing import load_signers
 
@@ -107,7 +107,7 @@ def _text(plan: Plan, directory: Path | None) -> Callable[[], str]:
         "",
         table(("REPOSITORY", "PACKAGES", "SIZE", "TREE"), rows),
     ]
-    lines += [f"left out: {shown(one.repository)}: {shown(one.path)}: {shown(one.reason)}" for one in facts.incomplete]
+    lines += left_out_lines(facts.incomplete)
     if directory is not None:
         lines.append(f"written to {directory}; it can be unmounted now")
     return lambda: "\n".join(lines)

@@ -7,7 +7,7 @@ import click
 from issmedia.base.units import bytes_text, count_text
 from issmedia.bundle.reader import read
 from issmedia.cli.face import Face, command
-from issmedia.cli.render import table
+from issmedia.cli.render import left_out_lines, table
 from issmedia.model.manifest import Manifest
 from issmedia.model.names import shown
 from issmedia.ops.inspect import Inspected, inspect
@@ -44,7 +44,7 @@ def _text(found: Inspected) -> str:
     lines += ["", table(("REPOSITORY", "PACKAGES", "SIZE", "TREE"), rows)]
     lines += [
         "",
-        *(f"left out: {shown(one.repository)}: {shown(one.path)}: {shown(one.reason)}" for one in facts.incomplete),
+        *left_out_lines(facts.incomplete),
     ]
     lines.append("NOT VERIFIED: this is what the medium says of itself; issmedia verify checks it")
     return "\n".join(lines)

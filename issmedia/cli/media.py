@@ -1,6 +1,6 @@
 """verify, import: what a disconnected site does with a medium."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -10,10 +10,11 @@ from issmedia.base.events import Report
 from issmedia.base.units import bytes_text, count_text
 from issmedia.bundle.reader import read
 from issmedia.cli.face import LEFT_OUT, Face, command
+from issmedia.cli.render import left_out_lines
 from issmedia.content.yum import YUM
 from issmedia.depot.depot import Depot, OwnedDepot, open_depot
 from issmedia.depot.keyring import Keyring
-from issmedia.model.manifest import Missing, VerifiedBundle
+from issmedia.model.manifest import VerifiedBundle
 from issmedia.model.names import shown
 from issmedia.ops.imports import Imported, import_bundle, preview
 from issmedia.ops.publish import Published, publish
@@ -101,12 +102,8 @@ def _verified_text(found: Checked) -> str:
     size = f"{count_text(found.files, 'file')}, {bytes_text(found.size)}"
     lines = [f"genuine and whole: {shown(facts.chain)}, {size}", f"id {found.bundle.id}"]
     lines += [f"signed by {one}" for one in found.bundle.signers]
-    lines += _left_out(facts.incomplete)
+    lines += left_out_lines(facts.incomplete)
     return "\n".join(lines)
-
-
-def _left_out(items: Sequence[Missing]) -> list[str]:
-    return [f"left out: {shown(one.repository)}: {shown(one.path)}: {shown(one.reason)}" for one in items]
 
 
 def _imported_text(result: Imported, published: Published | None, depot: Depot, *, dry_run: bool) -> str:
@@ -118,7 +115,7 @@ def _imported_text(result: Imported, published: Published | None, depot: Depot, 
     if unchanged:
         lines.append(f"{count_text(unchanged, 'repository', 'repositories')} unchanged")
     lines.append(f"{count_text(result.added, 'blob')} {would}added, {bytes_text(result.added_bytes)}")
-    lines += _left_out(result.incomplete)
+    lines += left_out_lines(result.incomplete)
     if published is not None:
         count = count_text(len(published.repositories), "repository", "repositories")
         state = "clients now see" if published.changed else "clients see, as before,"

@@ -11,6 +11,7 @@ import msgspec
 
 from issmedia.base.events import Advanced, Event, Finished, Note, Started, Warned
 from issmedia.cli.plainjson import plain_json
+from issmedia.model.manifest import Missing
 from issmedia.model.names import shown
 
 if TYPE_CHECKING:
@@ -118,6 +119,11 @@ def _amounts(in_bytes: bool) -> tuple[Any, ...]:
     from rich.progress import DownloadColumn, MofNCompleteColumn, TransferSpeedColumn
 
     return (DownloadColumn(), TransferSpeedColumn()) if in_bytes else (MofNCompleteColumn(),)
+
+
+def left_out_lines(items: Sequence[Missing]) -> list[str]:
+    """Say of each thing that a bundle lacks what it is and why."""
+    return [f"left out: {shown(one.repository)}: {shown(one.path)}: {shown(one.reason)}" for one in items]
 
 
 def table(headers: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
