@@ -54,7 +54,7 @@ def bytes_read_below(directory: Path, command: Sequence[str | Path]) -> int | No
 def machine(directory: Path) -> dict[str, str]:
     """Say on what was measured."""
     pages, page = os.sysconf("SC_PHYS_PAGES"), os.sysconf("SC_PAGE_SIZE")
-    packages = ("createrepo-c", "cryptography", "msgspec", "SQLAlchemy", "zstandard")
+    packages = ("createrepo-c", "cryptography", "msgspec", "zstandard")
     return {
         "processor": f"{_processor()}, {os.cpu_count()} cores",
         "memory": f"{pages * page / 1e9:.0f} GB",

@@ -36,11 +36,12 @@ ONLY_IN = {
     "click": r"issmedia\.cli(\..*)?",
     "rich": r"issmedia\.cli(\..*)?",
     "platformdirs": r"issmedia\.cli(\..*)?",
-    "sqlalchemy": r"issmedia\.depot\.catalog.*",
+    "segno": r"issmedia\.cli(\..*)?",
+    "sqlite3": r"issmedia\.depot\.catalog.*",
     "urllib3": r"issmedia\.net\..*",
     "zstandard": r"issmedia\.(bundle|content\.yum)\..*",
 }
-"""Third-party package → the modules that may import it."""
+"""Package → the modules that may import it."""
 
 NETWORK = {
     "socket",
@@ -121,8 +122,8 @@ def operations(module: Module) -> Iterator[str]:
         yield from (f"imports {name}" for name in _ours(module) if layer_of(name) == "ops")
 
 
-def third_party(module: Module) -> Iterator[str]:
-    """A dependency is used where its job is."""
+def in_its_place(module: Module) -> Iterator[str]:
+    """A package is used where its job is."""
     for package, place in ONLY_IN.items():
         if _imports_any(module, {package}) and not re.fullmatch(place, module.name):
             yield f"imports {package}"
@@ -132,6 +133,15 @@ def network(module: Module) -> Iterator[str]:
     """Only the wire opens sockets."""
     if _imports_any(module, NETWORK) and not re.fullmatch(MAY_DIAL, module.name):
         yield "imports what opens sockets"
+
+
+def written_sql(module: Module) -> Iterator[str]:
+    """SQL is written out in the catalog; values are its parameters."""
+    for call in [call for name in ("execute", "executemany", "executescript") for call in _calls(module, name)]:
+        if not re.fullmatch(ONLY_IN["sqlite3"], module.name):
+            yield f"line {call.lineno}: executes SQL"
+        elif not isinstance(call.args[0], ast.Constant | ast.Name):
+            yield f"line {call.lineno}: executes {ast.unparse(call.args[0])}"
 
 
 def absolute(module: Module) -> Iterator[str]:
@@ -191,8 +201,9 @@ RULES: dict[Rule, tuple[str, str]] = {
     known_layer: ("issmedia.utils", "x = 1"),
     layers: ("issmedia.model.tree", "from issmedia.depot import store"),
     operations: ("issmedia.ops.sync", "from issmedia.ops.verify import verify"),
-    third_party: ("issmedia.ops.sync", "import createrepo_c"),
+    in_its_place: ("issmedia.ops.sync", "import createrepo_c"),
     network: ("issmedia.ops.sync", "from socket import create_connection"),
+    written_sql: ("issmedia.depot.catalog_names", "db.execute(f'SELECT {name}')"),
     absolute: ("issmedia.ops.sync", "from .verify import verify"),
     pure_model: ("issmedia.model.tree", "from pathlib import Path"),
     silent: ("issmedia.ops.sync", "print('x')"),
@@ -213,10 +224,13 @@ BAD: list[tuple[Rule, str, str]] = [
     (layers, "issmedia", "from issmedia.base import errors"),
     (layers, "issmedia.depot.store", "from issmedia import ops"),
     (operations, "issmedia.ops.sync", "from issmedia.ops import verify"),
-    *((third_party, "issmedia.base.files", f"import {package}") for package in ONLY_IN),
-    *((third_party, "issmedia.depot.store", f"from {package}.part import name") for package in ONLY_IN),
+    *((in_its_place, "issmedia.base.files", f"import {package}") for package in ONLY_IN),
+    *((in_its_place, "issmedia.depot.store", f"from {package}.part import name") for package in ONLY_IN),
     *((network, "issmedia.depot.store", f"import {name}") for name in sorted(NETWORK)),
     (network, "issmedia.cli.main", "from http import server"),
+    (written_sql, "issmedia.depot.catalog_names", "db.execute('SELECT %s' % name)"),
+    (written_sql, "issmedia.depot.catalog_names", "db.executemany('SELECT {}'.format(name), rows)"),
+    (written_sql, "issmedia.ops.sync", "db.execute('SELECT 1')"),
     *((pure_model, "issmedia.model.plan", f"import {name}") for name in sorted(IMPURE)),
     (pure_model, "issmedia.model.plan", "from os import path"),
     (pure_model, "issmedia.model.plan", "data = open('x')"),
@@ -237,8 +251,9 @@ BAD: list[tuple[Rule, str, str]] = [
 GOOD: list[tuple[Rule, str, str]] = [
     (layers, "issmedia.ops.sync", "from issmedia.depot.store import Store\nfrom issmedia.content import base"),
     (layers, "issmedia.bundle.writer", "from issmedia import __version__"),
-    (third_party, "issmedia.depot.catalog_search", "from sqlalchemy import text"),
-    (third_party, "issmedia.cli.render", "import rich.console"),
+    (in_its_place, "issmedia.depot.catalog_search", "import sqlite3"),
+    (in_its_place, "issmedia.cli.render", "import rich.console"),
+    (written_sql, "issmedia.depot.catalog_names", "db.execute('SELECT :name', {'name': name})"),
     (network, "issmedia.net.link", "import socket"),
     (no_ambience, "issmedia.net.upstream", "import time\ntime.sleep(1)"),
     (no_ambience, "issmedia.cli.main", "import os\nhome = os.environ['HOME']"),

@@ -1,20 +1,21 @@
 """The ledger: append-only; each entry carries the hash of the one before."""
 
 import json
+import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, insert, select
-
 from issmedia.base.digest import Digest, digest_of
 from issmedia.base.errors import DepotError, Problem
-from issmedia.depot.catalog_schema import ledger
 
 GENESIS = Digest("0" * 64)
 """What the first entry carries as the hash before it."""
 
 _FIELDS = {"event", "facts", "number", "previous", "time"}
+
+_OLDEST_FIRST = "SELECT number, entry, hash FROM ledger ORDER BY number"
+_NEWEST_FIRST = "SELECT number, entry, hash FROM ledger ORDER BY number DESC"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +33,7 @@ class LedgerEntry:
 class Ledger:
     """The record of what this site synced, exported, imported, published."""
 
-    def __init__(self, db: Connection) -> None:
+    def __init__(self, db: sqlite3.Connection) -> None:
         self._db = db
 
     def append(self, event: str, facts: dict[str, Any], *, now: str) -> Digest:
@@ -41,49 +42,52 @@ class Ledger:
         body = {"event": event, "facts": facts, "number": number + 1, "previous": previous, "time": now}
         entry = json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
         digest = digest_of(entry)
-        self._db.execute(insert(ledger).values(number=number + 1, entry=entry, hash=digest))
+        self._db.execute(
+            "INSERT INTO ledger (number, entry, hash) VALUES (:number, :entry, :hash)",
+            {"number": number + 1, "entry": entry, "hash": digest},
+        )
         return digest
 
     def head(self) -> tuple[int, Digest]:
         """Give number and hash of the newest entry; 0 and `GENESIS` where there is none."""
-        row = self._db.execute(select(ledger).order_by(ledger.c.number.desc()).limit(1)).first()
-        return (0, GENESIS) if row is None else (row.number, Digest(row.hash))
+        row = self._db.execute("SELECT number, hash FROM ledger ORDER BY number DESC LIMIT 1").fetchone()
+        return (row["number"], Digest(row["hash"])) if row else (0, GENESIS)
 
     def entries(self) -> Iterator[LedgerEntry]:
         """Yield all entries, oldest first; `DepotError` names one that cannot be read."""
-        yield from map(_entry, self._db.execute(select(ledger).order_by(ledger.c.number)))
+        yield from map(_entry, self._db.execute(_OLDEST_FIRST))
 
     def readable(self) -> Iterator[LedgerEntry]:
         """Yield the entries that can be read, oldest first; `problems` names the others."""
-        for row in self._db.execute(select(ledger).order_by(ledger.c.number)):
-            if _body(row.entry) is not None:
+        for row in self._db.execute(_OLDEST_FIRST):
+            if _body(row["entry"]) is not None:
                 yield _entry(row)
 
     def newest(self, event: str) -> LedgerEntry | None:
         """Give the newest entry of an event, or None; read backwards, `DepotError` as for `entries`."""
-        rows = self._db.execute(select(ledger).order_by(ledger.c.number.desc()))
+        rows = self._db.execute(_NEWEST_FIRST)
         return next((entry for entry in map(_entry, rows) if entry.event == event), None)
 
     def problems(self) -> Iterator[Problem]:
         """Find every break of the chain: a hash, a number or a link that does not fit."""
         previous, number = GENESIS, 0
-        for row in self._db.execute(select(ledger).order_by(ledger.c.number)):
+        for row in self._db.execute(_OLDEST_FIRST):
             number += 1
-            where = f"ledger entry {row.number}"
-            if (found := digest_of(_bytes(row.entry))) != row.hash:
-                yield Problem(where, f"expected hash {row.hash}, found {found}")
-            body = _body(row.entry) or {"number": None, "previous": None}
-            if (row.number, body["number"], body["previous"]) != (number, row.number, previous):
+            where = f"ledger entry {row['number']}"
+            if (found := digest_of(_bytes(row["entry"]))) != row["hash"]:
+                yield Problem(where, f"expected hash {row['hash']}, found {found}")
+            body = _body(row["entry"]) or {"number": None, "previous": None}
+            if (row["number"], body["number"], body["previous"]) != (number, row["number"], previous):
                 yield Problem(where, f"does not follow the entry before it ({previous})")
-            previous, number = Digest(row.hash), row.number
+            previous, number = Digest(row["hash"]), row["number"]
 
 
-def _entry(row: Row[Any]) -> LedgerEntry:
-    body = _body(row.entry)
+def _entry(row: sqlite3.Row) -> LedgerEntry:
+    body = _body(row["entry"])
     if body is None:
-        raise DepotError("is damaged", where=f"ledger entry {row.number}", hint="issmedia audit")
+        raise DepotError("is damaged", where=f"ledger entry {row['number']}", hint="issmedia audit")
     return LedgerEntry(
-        row.number, body["time"], body["event"], body["facts"], Digest(body["previous"]), Digest(row.hash)
+        row["number"], body["time"], body["event"], body["facts"], Digest(body["previous"]), Digest(row["hash"])
     )
 
 

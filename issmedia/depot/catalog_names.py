@@ -1,13 +1,12 @@
 """Products, repositories and snapshots by name; settings of the site."""
 
+import sqlite3
 from collections.abc import Sequence
 
 import msgspec
-from sqlalchemy import Connection, Row, delete, func, insert, select, update
 
 from issmedia.base.digest import Digest
 from issmedia.base.errors import DepotError, UsageError
-from issmedia.depot.catalog_schema import products, repositories, repository_keys, settings, snapshots
 from issmedia.model.documents import Product, Repository, Snapshot
 from issmedia.model.names import shown
 
@@ -15,26 +14,32 @@ from issmedia.model.names import shown
 class Names:
     """Names → documents, within one transaction."""
 
-    def __init__(self, db: Connection) -> None:
+    def __init__(self, db: sqlite3.Connection) -> None:
         self._db = db
 
     def setting(self, key: str) -> str | None:
         """Read a setting of the site."""
-        return self._db.execute(select(settings.c.value).where(settings.c.key == key)).scalar()
+        found = self._db.execute("SELECT value FROM settings WHERE key = :key", {"key": key}).fetchone()
+        return found["value"] if found else None
 
     def set_setting(self, key: str, value: str) -> None:
         """Write a setting of the site."""
-        self._db.execute(delete(settings).where(settings.c.key == key))
-        self._db.execute(insert(settings).values(key=key, value=value))
+        self._db.execute(
+            """
+            INSERT INTO settings (key, value) VALUES (:key, :value)
+            ON CONFLICT (key) DO UPDATE SET value = excluded.value
+            """,
+            {"key": key, "value": value},
+        )
 
     def forget_setting(self, key: str) -> None:
         """Remove a setting of the site; one that is not there is fine."""
-        self._db.execute(delete(settings).where(settings.c.key == key))
+        self._db.execute("DELETE FROM settings WHERE key = :key", {"key": key})
 
     def products(self) -> list[Product]:
         """List products, sorted by label."""
-        rows = self._db.execute(select(products.c.label, products.c.name).order_by(products.c.label))
-        return [Product(row.label, row.name) for row in rows]
+        rows = self._db.execute("SELECT label, name FROM products ORDER BY label")
+        return [Product(label, name) for label, name in rows]
 
     def product(self, label: str) -> Product:
         """Give the product of this label."""
@@ -45,30 +50,32 @@ class Names:
 
     def add_product(self, product: Product) -> None:
         """Add a product; one that differs only in case is refused, one that is there keeps its name."""
-        found = self._db.execute(select(products.c.label).where(products.c.folded == product.label.casefold())).scalar()
-        if found == product.label:
-            return
-        _refuse_clash("product", product.label, found)
         row = {"label": product.label, "folded": product.label.casefold(), "name": product.name}
-        self._db.execute(insert(products).values(**row))
+        found = self._db.execute("SELECT label FROM products WHERE folded = :folded", row).fetchone()
+        if found and found["label"] == product.label:
+            return
+        if found:
+            raise _clash("product", product.label, found["label"])
+        self._db.execute("INSERT INTO products (label, folded, name) VALUES (:label, :folded, :name)", row)
 
     def remove_product(self, label: str) -> None:
         """Remove an empty product."""
         if self.repositories(label):
             raise UsageError(f"product {label} still has repositories", hint="issmedia repo remove them first")
-        if not self._db.execute(delete(products).where(products.c.label == label)).rowcount:
+        if not self._db.execute("DELETE FROM products WHERE label = :label", {"label": label}).rowcount:
             raise UsageError(f"no product {shown(label)}", hint="issmedia product list")
 
     def repositories(self, product: str | None = None) -> list[Repository]:
         """List repositories, sorted by product and label; of one product where it is given."""
-        query = (
-            select(repositories, products.c.label.label("product_label"))
-            .join(products, products.c.id == repositories.c.product)
-            .order_by(products.c.label, repositories.c.label)
+        rows = self._db.execute(
+            """
+            SELECT repositories.*, products.label AS product_label
+            FROM repositories
+            JOIN products ON products.id = repositories.product
+            ORDER BY products.label, repositories.label
+            """
         )
-        if product is not None:
-            query = query.where(products.c.label == product)
-        return [self._repository(row) for row in self._db.execute(query)]
+        return [self._repository(row) for row in rows if product in (None, row["product_label"])]
 
     def repository(self, path: str) -> Repository | None:
         """Give the repository `PRODUCT/REPO`, or None."""
@@ -88,23 +95,21 @@ class Names:
 
     def add_repository(self, repository: Repository) -> None:
         """Add a repository to a product that is there; a label that differs only in case is refused."""
-        product = self._db.execute(select(products.c.id).where(products.c.label == repository.product)).scalar_one()
-        found = self._db.execute(
-            select(repositories.c.label).where(
-                repositories.c.product == product, repositories.c.folded == repository.label.casefold()
-            )
-        ).scalar()
-        if found is not None:
-            _refuse_clash("repository", repository.path, found, same=True)
+        row = {
+            "product": repository.product,
+            "label": repository.label,
+            "folded": repository.label.casefold(),
+            "name": repository.name,
+            "content_type": repository.content_type,
+            "source": repository.source,
+        }
+        self._refuse_clash(repository, row)
         self._db.execute(
-            insert(repositories).values(
-                product=product,
-                label=repository.label,
-                folded=repository.label.casefold(),
-                name=repository.name,
-                content_type=repository.content_type,
-                source=repository.source,
-            )
+            """
+            INSERT INTO repositories (product, label, folded, name, content_type, source)
+            SELECT id, :label, :folded, :name, :content_type, :source FROM products WHERE label = :product
+            """,
+            row,
         )
         self.set_keys(repository.path, repository.keys)
 
@@ -112,42 +117,61 @@ class Names:
         """Change name, source and keys of a repository."""
         row = self._known(repository.path)
         self._db.execute(
-            update(repositories)
-            .where(repositories.c.id == row.id)
-            .values(name=repository.name, source=repository.source)
+            "UPDATE repositories SET name = :name, source = :source WHERE id = :id",
+            {"name": repository.name, "source": repository.source, "id": row["id"]},
         )
         self.set_keys(repository.path, repository.keys)
 
     def set_keys(self, path: str, keys: tuple[Digest, ...]) -> None:
         """Pin these blobs of OpenPGP keys for a repository, instead of those before."""
         row = self._known(path)
-        self._db.execute(delete(repository_keys).where(repository_keys.c.repository == row.id))
-        for position, blob in enumerate(keys):
-            self._db.execute(insert(repository_keys).values(repository=row.id, blob=blob, position=position))
+        self._db.execute("DELETE FROM repository_keys WHERE repository = :id", {"id": row["id"]})
+        self._db.executemany(
+            "INSERT INTO repository_keys (repository, blob, position) VALUES (:repository, :blob, :position)",
+            [{"repository": row["id"], "blob": blob, "position": position} for position, blob in enumerate(keys)],
+        )
 
     def remove_repository(self, path: str) -> None:
         """Forget a repository and its snapshots; blobs stay."""
-        row = self._known(path)
-        self._db.execute(delete(repository_keys).where(repository_keys.c.repository == row.id))
-        self._db.execute(delete(snapshots).where(snapshots.c.repository == row.id))
-        self._db.execute(delete(repositories).where(repositories.c.id == row.id))
+        known = {"id": self._known(path)["id"]}
+        self._db.execute("DELETE FROM repository_keys WHERE repository = :id", known)
+        self._db.execute("DELETE FROM snapshots WHERE repository = :id", known)
+        self._db.execute("DELETE FROM repositories WHERE id = :id", known)
 
     def add_snapshot(self, snapshot: Snapshot) -> None:
-        """Add a snapshot and make it the repository's current one."""
-        row = self._known(snapshot.repository)
-        added = self._db.execute(
-            insert(snapshots).values(repository=row.id, tree=snapshot.tree, document=msgspec.json.encode(snapshot))
+        """Add a snapshot and make it the repository's current one: ids grow, so the newest has the highest."""
+        row = {
+            "repository": self._known(snapshot.repository)["id"],
+            "tree": snapshot.tree,
+            "document": msgspec.json.encode(snapshot),
+        }
+        self._db.execute(
+            "INSERT INTO snapshots (repository, tree, document) VALUES (:repository, :tree, :document)", row
         )
-        (key,) = added.inserted_primary_key or (None,)
-        self._db.execute(update(repositories).where(repositories.c.id == row.id).values(current=key))
+        self._db.execute(
+            """
+            UPDATE repositories
+            SET current = (SELECT max(id) FROM snapshots WHERE repository = :repository)
+            WHERE id = :repository
+            """,
+            row,
+        )
 
     def current(self, path: str) -> Snapshot | None:
         """Give a repository's current snapshot, or None before the first."""
-        row = self._row(path)
-        if row is None or row.current is None:
+        found = self._db.execute(
+            """
+            SELECT repositories.current, snapshots.document
+            FROM repositories
+            JOIN products ON products.id = repositories.product
+            LEFT JOIN snapshots ON snapshots.id = repositories.current
+            WHERE products.label = :product AND repositories.label = :label
+            """,
+            _labels(path),
+        ).fetchone()
+        if found is None or found["current"] is None:
             return None
-        document = self._db.execute(select(snapshots.c.document).where(snapshots.c.id == row.current)).scalar_one()
-        return _snapshot(document, path)
+        return _snapshot(found["document"], path)
 
     def origins(self) -> dict[str, tuple[str, str]]:
         """Map PRODUCT/REPO → (site id, when that site took it) over current snapshots that came by import."""
@@ -158,49 +182,73 @@ class Names:
 
     def snapshots(self, path: str) -> list[Snapshot]:
         """List a repository's snapshots, oldest first."""
-        row = self._known(path)
-        query = select(snapshots.c.document).where(snapshots.c.repository == row.id).order_by(snapshots.c.id)
-        return [_snapshot(found.document, path) for found in self._db.execute(query)]
-
-    def snapshot_count(self, path: str) -> int:
-        """Count a repository's snapshots."""
-        row = self._known(path)
-        query = select(func.count()).select_from(snapshots).where(snapshots.c.repository == row.id)
-        return self._db.execute(query).scalar_one()
+        rows = self._db.execute(
+            "SELECT document FROM snapshots WHERE repository = :id ORDER BY id", {"id": self._known(path)["id"]}
+        )
+        return [_snapshot(row["document"], path) for row in rows]
 
     def trees(self) -> list[Digest]:
         """List the digests of all trees that a snapshot names, sorted."""
-        query = select(snapshots.c.tree).distinct().order_by(snapshots.c.tree)
-        return [Digest(row.tree) for row in self._db.execute(query)]
+        rows = self._db.execute("SELECT DISTINCT tree FROM snapshots ORDER BY tree")
+        return [Digest(row["tree"]) for row in rows]
 
-    def _row(self, path: str) -> Row[tuple[object, ...]] | None:
-        product, _, label = path.partition("/")
-        return self._db.execute(
-            select(repositories, products.c.label.label("product_label"))
-            .join(products, products.c.id == repositories.c.product)
-            .where(products.c.label == product, repositories.c.label == label)
-        ).first()
+    def _row(self, path: str) -> sqlite3.Row | None:
+        found: sqlite3.Row | None = self._db.execute(
+            """
+            SELECT repositories.*, products.label AS product_label
+            FROM repositories
+            JOIN products ON products.id = repositories.product
+            WHERE products.label = :product AND repositories.label = :label
+            """,
+            _labels(path),
+        ).fetchone()
+        return found
 
-    def _known(self, path: str) -> Row[tuple[object, ...]]:
+    def _known(self, path: str) -> sqlite3.Row:
         row = self._row(path)
         if row is None:
             raise UsageError(f"no repository {shown(path)}", hint="issmedia repo list")
         return row
 
-    def _repository(self, row: Row[tuple[object, ...]]) -> Repository:
-        found = self._db.execute(
-            select(repository_keys.c.blob)
-            .where(repository_keys.c.repository == row.id)
-            .order_by(repository_keys.c.position)
+    def _repository(self, row: sqlite3.Row) -> Repository:
+        keys = self._db.execute(
+            "SELECT blob FROM repository_keys WHERE repository = :id ORDER BY position", {"id": row["id"]}
         )
-        keys = tuple(Digest(key.blob) for key in found)
-        return Repository(row.product_label, row.label, row.name, row.source, row.content_type, keys)
+        return Repository(
+            row["product_label"],
+            row["label"],
+            row["name"],
+            row["source"],
+            row["content_type"],
+            tuple(Digest(key["blob"]) for key in keys),
+        )
+
+    def _refuse_clash(self, repository: Repository, row: dict[str, str | None]) -> None:
+        found = self._db.execute(
+            """
+            SELECT repositories.label
+            FROM repositories
+            JOIN products ON products.id = repositories.product
+            WHERE products.label = :product AND repositories.folded = :folded
+            """,
+            row,
+        ).fetchone()
+        if found and found["label"] == repository.label:
+            raise UsageError(f"repository {repository.path} is there already", hint="issmedia repo set changes it")
+        if found:
+            raise _clash("repository", repository.path, found["label"])
+
+
+def _labels(path: str) -> dict[str, str]:
+    product, _, label = path.partition("/")
+    return {"product": product, "label": label}
 
 
 def _snapshot(document: bytes, path: str) -> Snapshot:
+    """Read a snapshot's document; whoever can write the file can write anything, or nothing, in its place."""
     try:
         return msgspec.json.decode(document, type=Snapshot)
-    except msgspec.MsgspecError as cause:
+    except (msgspec.MsgspecError, TypeError) as cause:
         raise DepotError(
             f"a snapshot's document is damaged: {cause}",
             where=f"catalog.sqlite, {path}",
@@ -212,12 +260,8 @@ def _matches(repository: Repository, name: str) -> bool:
     return name in (repository.product, repository.path)
 
 
-def _refuse_clash(kind: str, label: str, found: str | None, *, same: bool = False) -> None:
-    if found is None:
-        return
-    if same and label.endswith(found):
-        raise UsageError(f"{kind} {label} is there already", hint="issmedia repo set changes it")
-    raise DepotError(
+def _clash(kind: str, label: str, found: str) -> DepotError:
+    return DepotError(
         f"{kind} {label} differs only in case from {found}",
         hint="labels are unique without regard to case; choose another, or use the one that is there",
     )

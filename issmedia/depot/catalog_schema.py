@@ -1,174 +1,165 @@
 """The catalog's tables, and the numbered steps that bring an older catalog to today's.
 
-A step, once released, is never changed; a change of tables is a new step. `schema_version` holds the number
-of steps done, so a catalog of a newer issmedia is refused rather than misread.
+A step is a script of SQL. Once released it is never changed; a change of tables, or of the data in them, is a new step.
+`schema_version` holds the number of steps done, so a catalog of a newer issmedia is refused rather than misread.
 """
 
-from sqlalchemy import (
-    Column,
-    Connection,
-    ForeignKey,
-    Index,
-    Integer,
-    LargeBinary,
-    MetaData,
-    String,
-    Table,
-    UniqueConstraint,
-    insert,
-    inspect,
-    select,
-    update,
-)
+import sqlite3
+from collections.abc import Iterator
 
 from issmedia.base.errors import DepotError
 
-metadata = MetaData()
+_STEP_1 = """
+CREATE TABLE schema_version (
+    number INTEGER NOT NULL
+);
 
-schema_version = Table("schema_version", metadata, Column("number", Integer, nullable=False))
+CREATE TABLE settings (
+    "key" VARCHAR NOT NULL,
+    value VARCHAR NOT NULL,
+    PRIMARY KEY ("key")
+);
 
-settings = Table("settings", metadata, Column("key", String, primary_key=True), Column("value", String, nullable=False))
+CREATE TABLE products (
+    id INTEGER NOT NULL,
+    label VARCHAR NOT NULL,
+    folded VARCHAR NOT NULL,
+    name VARCHAR NOT NULL,
+    PRIMARY KEY (id),
+    UNIQUE (folded)
+);
 
-products = Table(
-    "products",
-    metadata,
-    Column("id", Integer, primary_key=True),
-    Column("label", String, nullable=False),
-    Column("folded", String, nullable=False, unique=True),
-    Column("name", String, nullable=False),
-)
+CREATE TABLE repositories (
+    id INTEGER NOT NULL,
+    product INTEGER NOT NULL,
+    label VARCHAR NOT NULL,
+    folded VARCHAR NOT NULL,
+    name VARCHAR NOT NULL,
+    content_type VARCHAR NOT NULL,
+    source VARCHAR,
+    current INTEGER,
+    PRIMARY KEY (id),
+    UNIQUE (product, folded),
+    FOREIGN KEY(product) REFERENCES products (id)
+);
 
-repositories = Table(
-    "repositories",
-    metadata,
-    Column("id", Integer, primary_key=True),
-    Column("product", ForeignKey("products.id"), nullable=False),
-    Column("label", String, nullable=False),
-    Column("folded", String, nullable=False),
-    Column("name", String, nullable=False),
-    Column("content_type", String, nullable=False),
-    Column("source", String),
-    Column("current", Integer),
-    UniqueConstraint("product", "folded"),
-)
+CREATE TABLE repository_keys (
+    repository INTEGER NOT NULL,
+    blob VARCHAR NOT NULL,
+    position INTEGER NOT NULL,
+    PRIMARY KEY (repository, blob),
+    FOREIGN KEY(repository) REFERENCES repositories (id)
+);
 
-repository_keys = Table(
-    "repository_keys",
-    metadata,
-    Column("repository", ForeignKey("repositories.id"), primary_key=True),
-    Column("blob", String, primary_key=True),
-    Column("position", Integer, nullable=False),
-)
+CREATE TABLE snapshots (
+    id INTEGER NOT NULL,
+    repository INTEGER NOT NULL,
+    tree VARCHAR NOT NULL,
+    document BLOB NOT NULL,
+    PRIMARY KEY (id),
+    FOREIGN KEY(repository) REFERENCES repositories (id)
+);
+CREATE INDEX ix_snapshots_repository ON snapshots (repository);
+CREATE INDEX ix_snapshots_tree ON snapshots (tree);
 
-snapshots = Table(
-    "snapshots",
-    metadata,
-    Column("id", Integer, primary_key=True),
-    Column("repository", ForeignKey("repositories.id"), nullable=False, index=True),
-    Column("tree", String, nullable=False, index=True),
-    Column("document", LargeBinary, nullable=False),
-)
+CREATE TABLE bundles (
+    id VARCHAR NOT NULL,
+    direction VARCHAR NOT NULL,
+    site VARCHAR NOT NULL,
+    site_name VARCHAR NOT NULL,
+    destination VARCHAR NOT NULL,
+    sequence INTEGER NOT NULL,
+    created VARCHAR NOT NULL,
+    recorded VARCHAR NOT NULL,
+    signers VARCHAR NOT NULL,
+    PRIMARY KEY (id, direction)
+);
+CREATE INDEX bundles_chain ON bundles (direction, site, destination, sequence);
 
-bundles = Table(
-    "bundles",
-    metadata,
-    Column("id", String, primary_key=True),
-    Column("direction", String, primary_key=True),
-    Column("site", String, nullable=False),
-    Column("site_name", String, nullable=False),
-    Column("destination", String, nullable=False),
-    Column("sequence", Integer, nullable=False),
-    Column("created", String, nullable=False),
-    Column("recorded", String, nullable=False),
-    Column("signers", String, nullable=False),
-    Index("bundles_chain", "direction", "site", "destination", "sequence"),
-)
+CREATE TABLE ledger (
+    number INTEGER NOT NULL,
+    entry BLOB NOT NULL,
+    hash VARCHAR NOT NULL,
+    PRIMARY KEY (number)
+);
 
-ledger = Table(
-    "ledger",
-    metadata,
-    Column("number", Integer, primary_key=True),
-    Column("entry", LargeBinary, nullable=False),
-    Column("hash", String, nullable=False),
-)
+CREATE TABLE packages (
+    id INTEGER NOT NULL,
+    digest VARCHAR NOT NULL,
+    blob VARCHAR NOT NULL,
+    name VARCHAR NOT NULL,
+    epoch VARCHAR NOT NULL,
+    version VARCHAR NOT NULL,
+    release VARCHAR NOT NULL,
+    arch VARCHAR NOT NULL,
+    size INTEGER NOT NULL,
+    summary VARCHAR NOT NULL,
+    PRIMARY KEY (id),
+    UNIQUE (digest)
+);
+CREATE INDEX ix_packages_name ON packages (name);
 
-packages = Table(
-    "packages",
-    metadata,
-    Column("id", Integer, primary_key=True),
-    Column("digest", String, nullable=False, unique=True),
-    Column("blob", String, nullable=False),
-    Column("name", String, nullable=False, index=True),
-    Column("epoch", String, nullable=False),
-    Column("version", String, nullable=False),
-    Column("release", String, nullable=False),
-    Column("arch", String, nullable=False),
-    Column("size", Integer, nullable=False),
-    Column("summary", String, nullable=False),
-)
+CREATE TABLE tree_packages (
+    tree VARCHAR NOT NULL,
+    package INTEGER NOT NULL,
+    PRIMARY KEY (tree, package),
+    FOREIGN KEY(package) REFERENCES packages (id)
+) WITHOUT ROWID;
 
-tree_packages = Table(
-    "tree_packages",
-    metadata,
-    Column("tree", String, primary_key=True),
-    Column("package", ForeignKey("packages.id"), primary_key=True),
-    sqlite_with_rowid=False,
-)
+CREATE TABLE advisories (
+    id INTEGER NOT NULL,
+    digest VARCHAR NOT NULL,
+    advisory VARCHAR NOT NULL,
+    kind VARCHAR NOT NULL,
+    severity VARCHAR NOT NULL,
+    issued VARCHAR NOT NULL,
+    title VARCHAR NOT NULL,
+    PRIMARY KEY (id),
+    UNIQUE (digest)
+);
+CREATE INDEX ix_advisories_advisory ON advisories (advisory);
 
-advisories = Table(
-    "advisories",
-    metadata,
-    Column("id", Integer, primary_key=True),
-    Column("digest", String, nullable=False, unique=True),
-    Column("advisory", String, nullable=False, index=True),
-    Column("kind", String, nullable=False),
-    Column("severity", String, nullable=False),
-    Column("issued", String, nullable=False),
-    Column("title", String, nullable=False),
-)
+CREATE TABLE advisory_cves (
+    cve VARCHAR NOT NULL,
+    advisory INTEGER NOT NULL,
+    PRIMARY KEY (cve, advisory),
+    FOREIGN KEY(advisory) REFERENCES advisories (id)
+) WITHOUT ROWID;
 
-advisory_cves = Table(
-    "advisory_cves",
-    metadata,
-    Column("cve", String, primary_key=True),
-    Column("advisory", ForeignKey("advisories.id"), primary_key=True),
-    sqlite_with_rowid=False,
-)
+CREATE TABLE tree_advisories (
+    tree VARCHAR NOT NULL,
+    advisory INTEGER NOT NULL,
+    PRIMARY KEY (tree, advisory),
+    FOREIGN KEY(advisory) REFERENCES advisories (id)
+) WITHOUT ROWID;
 
-tree_advisories = Table(
-    "tree_advisories",
-    metadata,
-    Column("tree", String, primary_key=True),
-    Column("advisory", ForeignKey("advisories.id"), primary_key=True),
-    sqlite_with_rowid=False,
-)
+CREATE TABLE indexed_trees (
+    tree VARCHAR NOT NULL,
+    PRIMARY KEY (tree)
+);
 
-indexed_trees = Table("indexed_trees", metadata, Column("tree", String, primary_key=True))
+INSERT INTO schema_version (number) VALUES (0);
+"""
 
-
-def _step_1(db: Connection) -> None:
-    """Make the first tables."""
-    metadata.create_all(db)
-    db.execute(insert(schema_version).values(number=0))
-
-
-STEPS = (_step_1,)
+STEPS = (_STEP_1,)
 
 
-def migrate(db: Connection) -> None:
+def migrate(db: sqlite3.Connection) -> None:
     """Do the steps this catalog lacks, within the caller's transaction; refuse one from a newer issmedia."""
     done = known_version(db)
     for step in STEPS[done:]:
-        step(db)
+        for statement in _statements(step):
+            db.execute(statement)
     if done < len(STEPS):
-        db.execute(update(schema_version).values(number=len(STEPS)))
+        db.execute("UPDATE schema_version SET number = :number", {"number": len(STEPS)})
 
 
-def known_version(db: Connection) -> int:
+def known_version(db: sqlite3.Connection) -> int:
     """Give the number of steps done, 0 for an empty database; refuse a catalog from a newer issmedia."""
-    if not inspect(db).has_table("schema_version"):
+    known = "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = 'schema_version'"
+    if db.execute(known).fetchone()[0] == 0:
         return 0
-    done = int(db.execute(select(schema_version.c.number)).scalar_one())
+    done = _number(db)
     if done > len(STEPS):
         raise DepotError(
             f"the catalog has schema {done}, this issmedia knows {len(STEPS)}",
@@ -178,7 +169,7 @@ def known_version(db: Connection) -> int:
     return done
 
 
-def require_current(db: Connection) -> None:
+def require_current(db: sqlite3.Connection) -> None:
     """Refuse a catalog that is not of today's schema; reading never changes it."""
     if (done := known_version(db)) != len(STEPS):
         raise DepotError(
@@ -186,3 +177,27 @@ def require_current(db: Connection) -> None:
             where="catalog.sqlite",
             hint="a command that changes the depot brings it to today's: issmedia audit",
         )
+
+
+def _number(db: sqlite3.Connection) -> int:
+    match [number for (number,) in db.execute("SELECT number FROM schema_version")]:
+        case [int(number)]:
+            return number
+        case found:
+            raise DepotError(
+                f"schema_version is damaged: expected one number, found {found}",
+                where="catalog.sqlite",
+                hint="restore the catalog from a backup",
+            )
+
+
+def _statements(script: str) -> Iterator[str]:
+    """Split a script: a statement ends with a line. `executescript` would end the caller's transaction first."""
+    statement = ""
+    for line in script.splitlines():
+        statement += f"{line}\n"
+        if sqlite3.complete_statement(statement):
+            yield statement
+            statement = ""
+    if statement.strip():
+        yield statement

@@ -58,6 +58,19 @@ def test_a_bundle_is_recorded_once(catalog: Catalog) -> None:
         assert len(db.history.all()) == 1
 
 
+def test_a_bundle_recorded_again_keeps_its_record_and_gets_todays_signers(catalog: Catalog) -> None:
+    later = "2027-01-01T00:00:00Z"
+
+    with catalog.changing() as db:
+        record(db.history, A, 1)
+        db.history.record(A, sample_manifest(), "import", ("SHA256:z",), now=later)
+
+        found = db.history.find(A, "import")
+
+    assert found is not None
+    assert (found.recorded, found.signers) == (NOW, ("SHA256:z",))
+
+
 def test_a_site_may_import_what_it_exported(catalog: Catalog) -> None:
     with catalog.changing() as db:
         record(db.history, A, 1, "export")
@@ -77,6 +90,18 @@ def test_the_newest_export_is_looked_for_by_destination(catalog: Catalog) -> Non
         assert newest is not None
         assert newest.id == B
         assert db.history.newest_export(SITE.id, "lab") is None
+
+
+def test_a_destination_is_the_same_whatever_its_case(catalog: Catalog) -> None:
+    with catalog.changing() as db:
+        record(db.history, A, 1, "export", destination="Lab")
+        record(db.history, B, 2, "import", destination="Lab")
+
+        newest = db.history.newest_export(SITE.id, "lAB")
+
+        assert newest is not None
+        assert newest.id == A
+        assert list(db.history.marks()) == [(SITE.id, "lab")]
 
 
 def test_marks_give_the_highest_sequence_of_each_chain_whatever_the_order(catalog: Catalog) -> None:
