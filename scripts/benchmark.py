@@ -1,96 +1,26 @@
 """What issmedia costs, as ratios to plain tools measured in the same run: `python -m scripts.benchmark --help`.
 
 Real processes, each several times, the compared ones in turn; medians count, and the spread is shown. Files are in the
-page cache for both sides. Before each run everything written earlier is flushed. On ext4 let some minutes pass after
-thousands of files were removed: until then making files is several times slower.
+page cache for both sides. Before each run everything written earlier is flushed; before the large ones memory for three
+times the bytes is touched, so that neither side pays for pages that a virtual machine's host took back. On ext4 let
+some minutes pass after thousands of files were removed: until then making files is several times slower.
 """
 
 import argparse
 import json
 import os
 import shutil
-import statistics
 import sys
 import tempfile
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
 
-from scripts.processes import Run, bytes_read_below, machine, measure
+from scripts.delta_figures import import_of_a_delta, plan_of_a_delta, switch_of_many
+from scripts.measured import ISSMEDIA, Bench, Figure, Site, connected, disconnected, repository
+from scripts.processes import bytes_read_below, machine, make_resident, measure
 
-ISSMEDIA = [sys.executable, "-c", "from issmedia.cli.main import main; main()"]
 RATE, MEMORY = 2500, 200_000_000
-
-
-@dataclass(frozen=True, slots=True)
-class Figure:
-    """One line of the table: what was measured, and the target it has (None: it has none)."""
-
-    work: str
-    value: float
-    unit: str
-    target: float | None
-    at_least: bool = False
-    note: str = ""
-
-    @property
-    def met(self) -> bool | None:
-        """Say whether the target is met."""
-        if self.target is None:
-            return None
-        return self.value >= self.target if self.at_least else self.value <= self.target
-
-
-@dataclass
-class Bench:
-    """A directory to work in, what to measure, and what came of it."""
-
-    directory: Path
-    runs: int
-    size: int
-    large: int
-    small: int
-    figures: list[Figure] = field(default_factory=list)
-    runs_made: dict[str, list[Run]] = field(default_factory=dict)
-    unmeasured: list[str] = field(default_factory=list)
-
-    def time(self, name: str, command: Sequence[str | Path], codes: tuple[int, ...] = (0,)) -> Run:
-        """Measure one run and keep it."""
-        os.sync()
-        run = measure(command, codes=codes)
-        self.runs_made.setdefault(name, []).append(run)
-        sys.stderr.write(f"  {name}: {run.seconds:.2f} s, {run.peak_bytes / 1e6:.0f} MB\n")
-        return run
-
-    def median(self, name: str) -> float:
-        """Give the median of the wall times of a name."""
-        return statistics.median(run.seconds for run in self.runs_made[name])
-
-    def spread(self, name: str) -> str:
-        """Write median, least and most, and the median of the processors' time, which other work disturbs less."""
-        times = [run.seconds for run in self.runs_made[name]]
-        cpu = statistics.median(run.cpu_seconds for run in self.runs_made[name])
-        return f"{name} {statistics.median(times):.2f} s ({min(times):.2f}–{max(times):.2f}; cpu {cpu:.2f} s)"
-
-    def ratio(self, work: str, ours: str, plain: str, target: float) -> None:
-        """Add the figure of a ratio."""
-        note = f"{self.spread(ours)}; {self.spread(plain)}"
-        self.figures.append(Figure(work, self.median(ours) / self.median(plain), "×", target, note=note))
-
-
-@dataclass(frozen=True, slots=True)
-class Site:
-    """A depot of this run."""
-
-    root: Path
-
-    def command(self, *arguments: str | Path) -> list[str | Path]:
-        """Give the command line that does something here."""
-        return [*ISSMEDIA, "--depot", self.root, *arguments]
-
-    def do(self, *arguments: str | Path) -> None:
-        """Do something that is not measured."""
-        measure(self.command(*arguments))
 
 
 def main() -> None:
@@ -105,13 +35,17 @@ def main() -> None:
         many_packages(bench)
         large_files(bench)
         start_up(bench)
+        plan_of_a_delta(bench, options.files)
+        switch_of_many(bench, options.repositories, options.files // 12)
+        import_of_a_delta(bench, options.weekly // 2_500_000, 2_500_000)
+        differences(bench)
     _print(bench, facts, as_json=options.json)
 
 
 def large_files(bench: Bench) -> None:
     """Compare export, import and verify of large packages with cp and openssl."""
-    upstream = _upstream(bench, "large", 300, bench.size // 300)
-    hq = _connected(bench.directory / "hq", upstream)
+    upstream = repository(bench, "large", 300, bench.size // 300)
+    hq = connected(bench.directory / "hq", upstream)
     hq.do("sync")
     volume, scratch = bench.directory / "volume", bench.directory / "scratch"
     hq.do("export", "--to", volume)
@@ -123,13 +57,17 @@ def large_files(bench: Bench) -> None:
             ("export", hq.command("export", "--to", scratch)),
         )
     bench.ratio("export, to cp -r + sync", "export", "cp of the repository", 1.2)
-    for _ in range(bench.runs):
-        lab = _disconnected(scratch / "lab", hq)
-        bench.time("import", lab.command("import", volume))
-        _in_turn(bench, scratch, ("cp of the volume", _copied(volume, scratch)))
+    for lab in [disconnected(bench.directory / f"labs/{number}", hq) for number in range(bench.runs)]:
+        _in_turn(
+            bench,
+            scratch,
+            ("cp of the volume", _copied(volume, scratch)),
+            ("import", lab.command("import", volume)),
+        )
+        shutil.rmtree(lab.root)
     bench.ratio("import, to cp -r + sync", "import", "cp of the volume", 1.3)
-    _bytes_read(bench, volume, _disconnected(scratch / "lab", hq))
-    lab = _disconnected(bench.directory / "lab", hq)
+    _bytes_read(bench, volume, disconnected(scratch / "lab", hq))
+    lab = disconnected(bench.directory / "lab", hq)
     for _ in range(bench.runs):
         bench.time("verify", lab.command("verify", volume))
         bench.time("openssl", _hashed(volume))
@@ -138,7 +76,7 @@ def large_files(bench: Bench) -> None:
 
 def many_packages(bench: Bench) -> None:
     """Measure rate, memory and growth with many small packages."""
-    upstreams = {count: _upstream(bench, f"{count}", count, None) for count in (bench.small, bench.large)}
+    upstreams = {count: repository(bench, f"{count}", count, None) for count in (bench.small, bench.large)}
     for number in range(bench.runs):
         for count, upstream in upstreams.items():
             _cross(bench, upstream, count, bench.directory / f"crossing-{count}-{number}")
@@ -167,16 +105,27 @@ def start_up(bench: Bench) -> None:
         bench.figures.append(Figure(name, bench.median(name), "s", target, note=bench.spread(name)))
 
 
+def differences(bench: Bench) -> None:
+    """Compare two snapshots of three times as many packages, a tenth of them newer in the second."""
+    count, site = bench.large * 3, Site(bench.directory / "compared")
+    site.do("init", "--name", "hq")
+    measure([sys.executable, "-m", "tests.makers.catalogs", site.root, "--packages", str(count)])
+    for _ in range(bench.runs):
+        bench.time("diff", site.command("diff", "p/zoo@1", "p/zoo@2"))
+    name = f"diff of {count:,} to {count:,} packages"
+    bench.figures.append(Figure(name, bench.median("diff"), "s", 1, note=bench.spread("diff")))
+
+
 def _cross(bench: Bench, upstream: Path, count: int, here: Path) -> None:
     """Take a repository across once, with fresh sites.
 
     They stay until the end: for some minutes after thousands of files were removed, ext4 makes new ones much more
     slowly, and the next run would pay for it.
     """
-    hq = _connected(here / "hq", upstream)
+    hq = connected(here / "hq", upstream)
     bench.time(f"sync of {count:,} packages", hq.command("sync"))
     bench.time(f"export of {count:,} packages", hq.command("export", "--to", here / "volume"))
-    lab = _disconnected(here / "lab", hq)
+    lab = disconnected(here / "lab", hq)
     bench.time(f"import of {count:,} packages", lab.command("import", "--no-publish", here / "volume"))
     bench.time(f"publish of {count:,} packages", lab.command("publish"))
 
@@ -195,6 +144,8 @@ def _bytes_read(bench: Bench, volume: Path, lab: Site) -> None:
 def _in_turn(bench: Bench, scratch: Path, *works: tuple[str, Sequence[str | Path]]) -> None:
     for name, command in works:
         shutil.rmtree(scratch, ignore_errors=True)
+        os.sync()
+        make_resident(3 * bench.size)
         bench.time(name, command)
     shutil.rmtree(scratch, ignore_errors=True)
 
@@ -206,29 +157,6 @@ def _copied(source: Path, target: Path) -> list[str | Path]:
 def _hashed(volume: Path) -> list[str | Path]:
     script = 'find "$1" -type f -print0 | xargs -0 -n 16 -P "$2" openssl dgst -sha256'
     return ["sh", "-c", script, "sh", volume, str(os.cpu_count())]
-
-
-def _upstream(bench: Bench, name: str, packages: int, size: int | None) -> Path:
-    sys.stderr.write(f"building {packages:,} packages …\n")
-    target = bench.directory / "upstream" / name
-    sizes = [] if size is None else ["--size", str(size)]
-    measure([sys.executable, "-m", "tests.makers.repos", target, "--packages", str(packages), *sizes])
-    return target
-
-
-def _connected(root: Path, upstream: Path) -> Site:
-    site = Site(root)
-    site.do("init", "--name", "hq")
-    site.do("keys", "generate", "release")
-    site.do("repo", "add", "bench/packages", upstream)
-    return site
-
-
-def _disconnected(root: Path, hq: Site) -> Site:
-    site = Site(root)
-    site.do("init", "--name", "lab")
-    site.do("keys", "trust", "hq", hq.root / "keys/release.pub")
-    return site
 
 
 def _print(bench: Bench, facts: dict[str, str], *, as_json: bool) -> None:
@@ -259,10 +187,16 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--dir", type=Path, help="work in here, on the file system to be measured (default: TMPDIR)")
     parser.add_argument("--size", type=int, default=1_000_000_000, help="bytes of the large packages, 300 in all")
     parser.add_argument("--packages", type=int, default=20_000, help="how many small packages")
+    parser.add_argument("--files", type=int, default=60_000, help="files of the trees of a planned delta")
+    parser.add_argument("--repositories", type=int, default=50, help="repositories whose switch is measured")
+    parser.add_argument(
+        "--weekly", type=int, default=10_000_000_000, help="bytes of the repository of which 1 %% is new"
+    )
     parser.add_argument("--runs", type=int, default=5, help="runs of each; the median counts")
     options = parser.parse_args()
     if options.quick:
         options.size, options.packages, options.runs = 30_000_000, 1000, 1
+        options.files, options.repositories, options.weekly = 1200, 3, 250_000_000
     return options
 
 

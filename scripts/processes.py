@@ -1,5 +1,6 @@
 """Processes, measured: wall time, processor time, peak memory, bytes read; and the machine they ran on."""
 
+import mmap
 import os
 import platform
 import re
@@ -38,6 +39,17 @@ def measure(command: Sequence[str | Path], *, codes: tuple[int, ...] = (0,)) -> 
             text = said.read().decode("utf-8", "replace")
             raise SystemExit(f"{' '.join(arguments)}: exit code {process.returncode}\n{text}")
     return Run(seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024)
+
+
+def make_resident(size: int) -> None:
+    """Touch and free this many bytes of memory: on a virtual machine the first use of a page costs the host's time.
+
+    Free pages go back to the host after some seconds. Without this, whoever runs second finds them warm.
+    """
+    page = b"\1" * (1 << 20)
+    with mmap.mmap(-1, max(len(page), size)) as memory:
+        for _ in range(size // len(page)):
+            memory.write(page)
 
 
 def bytes_read_below(directory: Path, command: Sequence[str | Path]) -> int | None:

@@ -39,6 +39,7 @@ ONLY_IN = {
     "segno": r"issmedia\.cli(\..*)?",
     "sqlite3": r"issmedia\.depot\.catalog.*",
     "urllib3": r"issmedia\.net\..*",
+    "yaml": r"issmedia\.content\.yum\.modulemd",
     "zstandard": r"issmedia\.(bundle|content\.yum)\..*",
 }
 """Package → the modules that may import it."""

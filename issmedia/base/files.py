@@ -11,7 +11,7 @@ import errno
 import fcntl
 import json
 import os
-import secrets
+import re
 import stat
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -26,6 +26,7 @@ Step = Callable[[str, str], None]
 
 _CLUSTER = 4096
 _TEMPORARY = ".tmp-"
+_OWN = re.compile(re.escape(_TEMPORARY) + "[0-9a-f]{32}")
 _FICLONE = 0x40049409
 _SYNC_FILE_RANGE_WRITE = 2
 _WRITEBACK = 256 << 10
@@ -56,7 +57,7 @@ class Staged:
     """
 
     def __init__(self, directory: StrPath) -> None:
-        self.path = f"{os.fspath(directory)}/{_TEMPORARY}{secrets.token_hex(16)}"
+        self.path = f"{os.fspath(directory)}/{_TEMPORARY}{os.urandom(16).hex()}"
         announce("create", self.path)
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
         self.fd = os.open(self.path, flags, 0o600)
@@ -210,9 +211,13 @@ def remove_directory(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def sweep(directory: Path) -> int:
-    """Remove temporary files that a killed run left; give their number. Only under the depot's lock."""
-    found = [Path(entry.path) for entry in os.scandir(directory) if entry.name.startswith(_TEMPORARY)]
+def sweep(directory: Path, *, shared: bool = False) -> int:
+    """Remove temporary files that a killed run left; give their number. Only under the depot's lock.
+
+    In a directory that is `shared` with others only names that can hardly be theirs.
+    """
+    entries = [entry for entry in os.scandir(directory) if entry.name.startswith(_TEMPORARY)]
+    found = [Path(entry.path) for entry in entries if not shared or _OWN.fullmatch(entry.name)]
     for path in found:
         remove_directory(path)
     return len(found)
@@ -220,7 +225,7 @@ def sweep(directory: Path) -> int:
 
 def temporary_name(directory: Path) -> Path:
     """Give an unpredictable name that `sweep` recognises."""
-    return directory / f"{_TEMPORARY}{secrets.token_hex(16)}"
+    return directory / f"{_TEMPORARY}{os.urandom(16).hex()}"
 
 
 def reflink(source_fd: int, target_fd: int) -> bool:

@@ -1,5 +1,7 @@
 """Sizes and durations for people."""
 
+from datetime import datetime
+
 _UNITS = ("kB", "MB", "GB", "TB", "PB")
 
 
@@ -27,3 +29,9 @@ def seconds_text(seconds: float) -> str:
         return f"{minutes} min {rest:02d} s"
     hours, minutes = divmod(minutes, 60)
     return f"{hours} h {minutes:02d} min"
+
+
+def days_between(earlier: str, later: str) -> int:
+    """Count the whole days from one moment (RFC 3339 UTC) to another; 0 where the second is before the first."""
+    start, end = (datetime.strptime(moment, "%Y-%m-%dT%H:%M:%SZ") for moment in (earlier, later))
+    return max(0, (end - start).days)

@@ -25,6 +25,10 @@ LONGEST_LINE = 64 + 2 + names.MAX_VOLUME_PATH + 1
 APART = frozenset({MANIFEST, SIGNATURES, SUMS})
 """Files that `SHA256SUMS` does not list: the manifest lists its digest, and the signatures sign the manifest."""
 
+REPORT, REPORT_SIGNATURE, REPORT_PAGE = "report.json", "report.json.sig", "report.html"
+BESIDE = frozenset({REPORT, REPORT_SIGNATURE, REPORT_PAGE})
+"""What an export leaves beside the bundle: no part of it, never opened, and no stray."""
+
 FOLDERS = frozenset({"repos", "trees", "blobs", "schemas"})
 """The directories at a volume's root: whatever lies in them is ours."""
 
@@ -42,6 +46,11 @@ def repo_path(repository: str, path: str) -> str:
 def blob_path(digest: Digest) -> str:
     """Say where a blob without a place of its own lies."""
     return f"blobs/{digest[:2]}/{digest}"
+
+
+def is_metadata(path: str) -> bool:
+    """Say whether a file of a repository is one of its metadata, which speak of all its packages."""
+    return "repodata" in path.split("/")[:-1]
 
 
 def tree_path(digest: Digest) -> str:

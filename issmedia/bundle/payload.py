@@ -7,18 +7,18 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-import zstandard
-
 from issmedia.base.digest import Digest, copy_and_hash
 from issmedia.base.errors import FormatError, NotIntactError, Problem
 from issmedia.base.events import Advanced, Finished, Report, Started
 from issmedia.base.work import each_sized
 from issmedia.bundle import layout
+from issmedia.bundle.listing import read_listing
 from issmedia.bundle.reader import fault
+from issmedia.depot.store import Store
 from issmedia.model import plan
-from issmedia.model.manifest import OpenedFile, TreeEntry, VerifiedBundle, VerifiedVolume
+from issmedia.model.manifest import OpenedFile, RepositoryEntry, TreeEntry, VerifiedBundle, VerifiedVolume
 from issmedia.model.names import shown
-from issmedia.model.tree import MAX_TREE_BYTES, Tree, blobs_of, parse_tree
+from issmedia.model.tree import Tree, blobs_of
 
 Read = Callable[[int], bytes]
 Keep = Callable[[Digest, int, Read], tuple[Digest, int]]
@@ -40,29 +40,30 @@ class Blob:
         return self.most if self.size is None else self.size
 
 
-def read_trees(bundle: VerifiedBundle) -> dict[Digest, Tree]:
+def read_trees(bundle: VerifiedBundle, store: Store) -> dict[Digest, Tree]:
     """Step 10, or the first error of `try_trees`."""
-    trees, faults = try_trees(bundle)
+    trees, faults = try_trees(bundle, store)
     if faults:
         raise faults[0]
     return trees
 
 
-def try_trees(bundle: VerifiedBundle) -> tuple[dict[Digest, Tree], list[FormatError | NotIntactError]]:
+def try_trees(bundle: VerifiedBundle, store: Store) -> tuple[dict[Digest, Tree], list[FormatError | NotIntactError]]:
     """Step 10: each listing's stored digest, its decompression under the signed size, its own digest, form, counts.
 
-    Gives the trees that are good, and for each of the others what is wrong, in the manifest's order.
+    `store` holds what a delta starts from. Gives the trees that are good, and for each of the others what is wrong, in
+    the manifest's order.
     """
     trees: dict[Digest, Tree] = {}
     faults: list[FormatError | NotIntactError] = []
     for entry in bundle.manifest.trees:
         try:
-            trees[entry.digest] = _read_tree(bundle, entry)
+            trees[entry.digest] = _read_tree(bundle, entry, store)
         except (FormatError, NotIntactError) as bad:
             faults.append(bad)
     for repo in bundle.manifest.repositories:
         tree = trees.get(repo.tree)
-        if tree is not None and (repo.files != len(tree.entries) or repo.all != plan.count(plan.needed([tree]))):
+        if tree is not None and not _counts_fit(repo, tree, store):
             faults.append(FormatError("the manifest's counts are not those of the listing", where=repo.path))
     return trees, faults
 
@@ -173,48 +174,21 @@ def _listing(bundle: VerifiedBundle, entry: TreeEntry) -> list[tuple[VerifiedVol
     return [(volume, path) for volume in bundle.volumes if volume.index.get(path) == entry.stored.sha256]
 
 
-def _read_tree(bundle: VerifiedBundle, entry: TreeEntry) -> Tree:
+def _read_tree(bundle: VerifiedBundle, entry: TreeEntry, store: Store) -> Tree:
     places = _listing(bundle, entry)
     if not places:
         raise NotIntactError("the listing is on none of the volumes", where=layout.tree_path(entry.digest))
-    volume, path = places[0]
-    where = f"{volume.where}: {path}"
-    if entry.size > MAX_TREE_BYTES or entry.stored.size > MAX_TREE_BYTES:
-        raise FormatError(f"a listing of {entry.size} bytes, at most {MAX_TREE_BYTES} are allowed", where=where)
-    try:
-        stored = _stored(volume, path, entry)
-    except NotIntactError as bad:
-        raise NotIntactError(bad.message, where=where) from bad
-    return _parse(entry, stored, where)
+    return read_listing(places[0][0], entry, store.listing(entry.dictionary) if entry.dictionary else None)
 
 
-def _stored(volume: VerifiedVolume, path: str, entry: TreeEntry) -> bytes:
-    parts: list[bytes] = []
-
-    def keep(_expected: Digest, size: int, read: Read) -> tuple[Digest, int]:
-        found, count, _ = copy_and_hash(read, parts.append, limit=size)
-        return found, count
-
-    blob = Blob(entry.stored.sha256, entry.stored.size, ((volume, path),))
-    with volume.source.open(path) as file:
-        _take_file(blob, file, keep)
-    return b"".join(parts)
-
-
-def _parse(entry: TreeEntry, stored: bytes, where: str) -> Tree:
-    try:
-        frame = zstandard.get_frame_parameters(stored)
-        if frame.content_size != entry.size:
-            raise FormatError(f"expected a frame of {entry.size} bytes, found {frame.content_size}", where=where)
-        data = zstandard.ZstdDecompressor().decompress(stored, allow_extra_data=False)
-    except zstandard.ZstdError as cause:
-        raise FormatError(f"not one zstd frame: {shown(str(cause))}", where=where) from cause
-    except MemoryError as cause:
-        raise FormatError("a frame that needs too much memory", where=where) from cause
-    tree = parse_tree(data, where=where)
-    if tree.digest != entry.digest:
-        raise NotIntactError(f"expected tree {entry.digest}, found {tree.digest}", where=where)
-    return tree
+def _counts_fit(repo: RepositoryEntry, tree: Tree, store: Store) -> bool:
+    """Compare the manifest's counts with the listing; what was added and removed, where all base trees are held."""
+    if repo.files != len(tree.entries) or repo.all != plan.count(plan.needed(tree)):
+        return False
+    if not all(map(store.holds, repo.base_trees)):
+        return True
+    bases = [store.tree(digest) for digest in repo.base_trees]
+    return repo.added == plan.count(plan.needed(tree, bases)) and repo.removed == plan.count(plan.gone(tree, bases))
 
 
 def require_none(

@@ -1,24 +1,19 @@
 """What lies on a volume, decided before a byte of payload is read: the plan, which is the manifest."""
 
-from dataclasses import dataclass
-
-import zstandard
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from issmedia.base.digest import Digest, digest_of
 from issmedia.base.errors import FormatError, UsageError
 from issmedia.bundle import layout
+from issmedia.bundle.listing import pack
 from issmedia.bundle.readme import readme
 from issmedia.model import plan, strictjson
 from issmedia.model.clientfile import ClientRepository, file_url, render_client_file
 from issmedia.model.manifest import (
-    Count,
     Manifest,
-    ProductEntry,
     RepositoryEntry,
-    RepositoryTarget,
-    SiteName,
     Stored,
-    Tool,
     TreeEntry,
     VolumeEntry,
     left_out,
@@ -26,25 +21,11 @@ from issmedia.model.manifest import (
 )
 from issmedia.model.names import CLIENT_FILE, collisions
 from issmedia.model.schemas import DOCUMENTS, schema
+from issmedia.model.target import Header, RepositoryTarget
+from issmedia.model.tree import Entry
 
 MOUNT = "/mnt/issmedia"
 """Where `issmedia.repo` on a volume expects the volume to be mounted."""
-
-_LEVEL = 9
-
-
-@dataclass(frozen=True, slots=True)
-class Header:
-    """What the manifest says of the bundle besides its content."""
-
-    site: SiteName
-    destination: str | None
-    sequence: int
-    previous: Digest | None
-    created: str
-    expires: str | None
-    notes: str
-    tool: Tool
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,17 +62,80 @@ class Plan:
 
 
 def plan_bundle(header: Header, targets: tuple[RepositoryTarget, ...], *, medium: str = "directory") -> Plan:
-    """Plan a full bundle on one volume. Pure: the same targets and header give the same bytes."""
+    """Plan a bundle on one volume: what any base of a target lacks, so all of a target that has none.
+
+    Pure: the same targets and header give the same bytes.
+    """
     if not targets:
         raise UsageError("nothing to export", hint="issmedia sync first; issmedia repo list shows what is here")
-    targets = tuple(sorted(targets, key=lambda target: target.path))
-    listings = {target.tree.digest: _listing(target) for target in targets}
-    repositories = tuple(map(_repository_entry, targets))
-    files = [*_tree_files(targets), *(one for _, one in listings.values()), *_made_files(header, repositories)]
+    parts = [_part(target) for target in sorted(targets, key=lambda target: target.path)]
+    if not any(part.target.bases for part in parts):
+        header = replace(header, bases=())
+    repositories = tuple(part.entry for part in parts)
+    listings = {part.entry.tree: part.listing for part in parts}
+    trees = tuple(_tree_entry(listing) for _, listing in sorted(listings.items()))
+    files = [
+        *_payload_files(parts),
+        *(_made(layout.tree_path(digest), listing.stored) for digest, listing in listings.items()),
+        *_made_files(header, parts),
+    ]
     volume = _volume(header, files, medium)
-    trees = tuple(entry for entry, _ in sorted(listings.values(), key=lambda pair: pair[0].digest))
-    manifest = _manifest(header, targets, repositories, trees, volume.entry)
+    products = {part.target.product.label: part.target.product for part in parts}
+    manifest = Manifest(
+        format="issmedia-bundle",
+        version=1,
+        site=header.site,
+        destination=header.destination,
+        sequence=header.sequence,
+        previous=header.previous,
+        created=header.created,
+        expires=header.expires,
+        tool=header.tool,
+        notes=header.notes,
+        kind="delta" if header.bases else "full",
+        products=tuple(products[label] for label in sorted(products)),
+        repositories=repositories,
+        views=(),
+        environments=(),
+        trees=trees,
+        content=plan.count(plan.joined(part.needed for part in parts)),
+        volumes=(volume.entry,),
+        recovery=None,
+        incomplete=tuple(item for part in parts for item in left_out(part.target.path, part.target.incomplete)),
+        bases=header.bases,
+    )
     return Plan(manifest, _encoded(manifest), (volume,))
+
+
+@dataclass(frozen=True, slots=True)
+class _Listing:
+    """A tree's canonical bytes as they travel: `stored`, packed against `dictionary` where that is smaller."""
+
+    digest: Digest
+    size: int
+    stored: bytes
+    dictionary: Digest | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """One repository's share of a bundle: the blobs that travel for it, its listing, its entry in the manifest."""
+
+    target: RepositoryTarget
+    needed: Mapping[Digest, int]
+    listing: _Listing
+    entry: RepositoryEntry
+
+    @property
+    def whole(self) -> bool:
+        """Say whether all of the repository lies on the volume."""
+        return not self.target.bases
+
+
+def _part(target: RepositoryTarget) -> _Part:
+    needed = plan.needed(target.tree, target.bases)
+    listing = _listing(target)
+    return _Part(target, needed, listing, _repository_entry(target, listing.digest, needed))
 
 
 def _encoded(manifest: Manifest) -> bytes:
@@ -104,28 +148,51 @@ def _encoded(manifest: Manifest) -> bytes:
     return data
 
 
-def _tree_files(targets: tuple[RepositoryTarget, ...]) -> list[PlannedFile]:
+def _payload_files(parts: Sequence[_Part]) -> list[PlannedFile]:
     files = [
-        PlannedFile(layout.repo_path(target.path, entry.path), entry.sha256, entry.size)
-        for target in targets
-        for entry in target.tree.entries
+        PlannedFile(_place(part, entry), entry.sha256, entry.size)
+        for part in parts
+        for entry in part.target.tree.entries
+        if entry.sha256 in part.needed
     ]
-    keys = {key.sha256: key.size for target in targets for key in target.keys}
-    return files + [PlannedFile(layout.blob_path(digest), digest, size) for digest, size in sorted(keys.items())]
+    files += [
+        PlannedFile(layout.blob_path(key.sha256), key.sha256, key.size) for part in parts for key in part.target.keys
+    ]
+    return list({file.path: file for file in files}.values())
 
 
-def _listing(target: RepositoryTarget) -> tuple[TreeEntry, PlannedFile]:
+def _place(part: _Part, entry: Entry) -> str:
+    """Say where a file lies: upstream's metadata speak of a whole repository, so they lie apart from a part of it."""
+    if part.whole or not layout.is_metadata(entry.path):
+        return layout.repo_path(part.target.path, entry.path)
+    return layout.blob_path(entry.sha256)
+
+
+def _listing(target: RepositoryTarget) -> _Listing:
+    """Pack a listing: as a patch where there is one base, unless it is smaller by itself.
+
+    Digests do not compress, so no listing by itself comes near an eighth of its bytes: below, none is tried.
+    """
     data = target.tree.encode()
-    stored = zstandard.ZstdCompressor(level=_LEVEL).compress(data)
-    digest = digest_of(data)
-    file = _made(layout.tree_path(digest), stored)
-    return TreeEntry(digest, len(data), Stored(file.sha256, file.size), None), file
+    digest, bases = digest_of(data), {base.encode() for base in target.bases}
+    if len(bases) == 1:
+        (base,) = bases
+        patch = _Listing(digest, len(data), pack(data, base), digest_of(base))
+        if len(patch.stored) < len(data) // 8:
+            return patch
+        return min(patch, _Listing(digest, len(data), pack(data), None), key=lambda one: len(one.stored))
+    return _Listing(digest, len(data), pack(data), None)
 
 
-def _made_files(header: Header, repositories: tuple[RepositoryEntry, ...]) -> list[PlannedFile]:
+def _tree_entry(listing: _Listing) -> TreeEntry:
+    stored = Stored(digest_of(listing.stored), len(listing.stored))
+    return TreeEntry(listing.digest, listing.size, stored, listing.dictionary)
+
+
+def _made_files(header: Header, parts: Sequence[_Part]) -> list[PlannedFile]:
     made = [
-        _made(layout.README, readme(header.site.name, header.sequence, header.created, repositories, MOUNT)),
-        _made(CLIENT_FILE, _client_file(repositories)),
+        _made(layout.README, readme(header, [part.entry for part in parts], MOUNT)),
+        _made(CLIENT_FILE, _client_file([part.entry for part in parts if part.whole])),
     ]
     return made + [_made(f"schemas/{name}", schema(name)) for name in sorted(DOCUMENTS)]
 
@@ -134,7 +201,7 @@ def _made(path: str, content: bytes) -> PlannedFile:
     return PlannedFile(path, digest_of(content), len(content), content)
 
 
-def _client_file(repositories: tuple[RepositoryEntry, ...]) -> bytes:
+def _client_file(repositories: Sequence[RepositoryEntry]) -> bytes:
     comment = (
         f"For dnf, with this volume mounted at {MOUNT};\nmounted elsewhere, change baseurl. Check it first: README.txt."
     )
@@ -147,8 +214,7 @@ def _client_file(repositories: tuple[RepositoryEntry, ...]) -> bytes:
     return render_client_file(sections, comment=comment)
 
 
-def _repository_entry(target: RepositoryTarget) -> RepositoryEntry:
-    everything = plan.count(plan.needed([target.tree]))
+def _repository_entry(target: RepositoryTarget, tree: Digest, needed: Mapping[Digest, int]) -> RepositoryEntry:
     return RepositoryEntry(
         product=target.product.label,
         label=target.label,
@@ -158,13 +224,13 @@ def _repository_entry(target: RepositoryTarget) -> RepositoryEntry:
         taken=target.taken,
         signed_metadata=target.signed_metadata,
         keys=tuple(key.sha256 for key in target.keys),
-        tree=target.tree.digest,
-        base_trees=(),
+        tree=tree,
+        base_trees=tuple(sorted({base.digest for base in target.bases})),
         files=len(target.tree.entries),
         packages=target.packages,
-        all=everything,
-        added=everything,
-        removed=Count(0, 0),
+        all=plan.count(plan.needed(target.tree)),
+        added=plan.count(needed),
+        removed=plan.count(plan.gone(target.tree, target.bases)),
     )
 
 
@@ -184,35 +250,3 @@ def _volume(header: Header, files: list[PlannedFile], medium: str) -> PlannedVol
         sums=digest_of(sums),
     )
     return PlannedVolume(entry, ordered, sums)
-
-
-def _manifest(
-    header: Header,
-    targets: tuple[RepositoryTarget, ...],
-    repositories: tuple[RepositoryEntry, ...],
-    trees: tuple[TreeEntry, ...],
-    volume: VolumeEntry,
-) -> Manifest:
-    products = {target.product.label: ProductEntry(target.product.label, target.product.name) for target in targets}
-    return Manifest(
-        format="issmedia-bundle",
-        version=1,
-        site=header.site,
-        destination=header.destination,
-        sequence=header.sequence,
-        previous=header.previous,
-        created=header.created,
-        expires=header.expires,
-        tool=header.tool,
-        notes=header.notes,
-        kind="full",
-        products=tuple(products[label] for label in sorted(products)),
-        repositories=repositories,
-        views=(),
-        environments=(),
-        trees=trees,
-        content=plan.count(plan.needed(target.tree for target in targets)),
-        volumes=(volume,),
-        recovery=None,
-        incomplete=tuple(item for target in targets for item in left_out(target.path, target.incomplete)),
-    )

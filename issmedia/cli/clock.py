@@ -39,3 +39,15 @@ def moment(text: str | None, *, start: str) -> str | None:
         raise UsageError(
             f"{text[:40]!r} is not a moment", hint="for example 90d, 2027-01-31 or 2027-01-31T12:00:00Z"
         ) from cause
+
+
+def days(text: str) -> int:
+    """Read a number of days: `90` or `90d`."""
+    if found := _DAYS.match(text.removesuffix("d") + "d"):
+        return int(found[1])
+    raise UsageError(f"{text[:40]!r} is not a number of days", hint="for example 90 or 90d")
+
+
+def days_before(days: int, *, start: str) -> str:
+    """Tell the moment so many days before another."""
+    return (datetime.strptime(start, _FORM) - timedelta(days=days)).strftime(_FORM)

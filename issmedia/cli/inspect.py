@@ -36,12 +36,16 @@ def _text(found: Inspected) -> str:
         ),
         ("content", f"{count_text(facts.content.blobs, 'blob')}, {bytes_text(facts.content.bytes)}"),
     ]
+    head += [("starts at", f"{shown(base.name)} of {base.created[:10]}") for base in facts.bases]
     head += [("volume", _volume(found, where)) for where, _ in found.volumes]
     head += [("signed by", shown(one)) for one in found.signatures] or [("signed by", "nobody")]
     head += [("notes", shown(facts.notes))] if facts.notes else []
     lines = [f"{name + ':':<11}{value}" for name, value in head]
-    rows = [(one.path, f"{one.packages:,}", bytes_text(one.all.bytes), one.tree[:16]) for one in facts.repositories]
-    lines += ["", table(("REPOSITORY", "PACKAGES", "SIZE", "TREE"), rows)]
+    rows = [
+        (one.path, f"{one.packages:,}", bytes_text(one.all.bytes), bytes_text(one.added.bytes), one.tree[:16])
+        for one in facts.repositories
+    ]
+    lines += ["", table(("REPOSITORY", "PACKAGES", "SIZE", "CARRIED", "TREE"), rows)]
     lines += [
         "",
         *left_out_lines(facts.incomplete),

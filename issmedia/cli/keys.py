@@ -42,7 +42,7 @@ def keys_generate(face: Face, name: str, kind: signing.KeyKind, passphrase: bool
 def keys_agent(face: Face, name: str, key: str) -> None:
     """Name a signing key whose private half ssh-agent holds."""
     with open_depot(face.root).owned("keys agent", now=face.now) as depot:
-        public = signing.register_agent_key(depot, name, _line(key), now=face.now)
+        public = signing.register_agent_key(depot, name, key_line(key), now=face.now)
     face.answer(
         {"name": name, "fingerprint": public.fingerprint}, lambda: f"{public.fingerprint} signs through ssh-agent"
     )
@@ -78,7 +78,7 @@ def keys_trust(face: Face, name: str, key: str, valid_after: str | None, valid_b
     """Trust a public key; compare its fingerprint with the sender by another way than the medium."""
     after, before = clock.moment(valid_after, start=face.now), clock.moment(valid_before, start=face.now)
     with open_depot(face.root).owned("keys trust", now=face.now) as depot:
-        public = signing.trust_key(depot, name, _line(key), valid_after=after, valid_before=before, now=face.now)
+        public = signing.trust_key(depot, name, key_line(key), valid_after=after, valid_before=before, now=face.now)
     face.answer({"name": name, "fingerprint": public.fingerprint}, lambda: f"trusted: {name} {public.fingerprint}")
 
 
@@ -100,7 +100,7 @@ def keys_threshold(face: Face, number: int) -> None:
     face.answer({"threshold": number}, lambda: f"a bundle needs {number} signature(s)")
 
 
-def _line(key: str) -> str:
+def key_line(key: str) -> str:
     """Read a public key given as a line or as the name of a file that holds one."""
     if key.startswith(("ssh-", "ecdsa-", "sk-")):
         return key

@@ -4,8 +4,8 @@ import click
 
 from issmedia.base.units import count_text
 from issmedia.cli.face import Face, command
-from issmedia.depot.depot import open_depot
-from issmedia.ops.publish import publish
+from issmedia.depot.depot import Depot, open_depot
+from issmedia.ops.publish import Published, publish
 
 
 @command(None, "publish", "issmedia publish --base-url http://repos.site.lan/issmedia")
@@ -22,3 +22,10 @@ def publish_command(face: Face, what: tuple[str, ...], base_url: str | None) -> 
     state = "published" if result.changed else "unchanged"
     count = count_text(len(result.repositories), "repository", "repositories")
     face.answer(result, lambda: f"{state}: {count} in {depot.published}")
+
+
+def seen_line(published: Published, depot: Depot) -> str:
+    """Say what clients see after a publish."""
+    count = count_text(len(published.repositories), "repository", "repositories")
+    state = "clients now see" if published.changed else "clients see, as before,"
+    return f"{state} {count} in {depot.published}"

@@ -98,11 +98,14 @@ def repo_show(face: Face, path: str) -> None:
     with open_depot(face.root).catalog.reading() as db:
         snapshots = db.names.snapshots(path)
         (repository,) = db.names.select([path])
-    rows = [(one.taken, one.tree[:16], str(one.packages), str(len(one.incomplete) or "")) for one in snapshots]
+    rows = [
+        (str(number), one.taken, one.tree[:16], str(one.packages), str(len(one.incomplete) or ""))
+        for number, one in enumerate(snapshots, 1)
+    ]
     document = {"repository": repository, "snapshots": snapshots}
     face.answer(
         document,
-        lambda: _repositories([repository]) + "\n\n" + table(("TAKEN", "TREE", "PACKAGES", "LEFT OUT"), rows),
+        lambda: _repositories([repository]) + "\n\n" + table(("NUMBER", "TAKEN", "TREE", "PACKAGES", "LEFT OUT"), rows),
     )
 
 

@@ -6,7 +6,8 @@ import click
 import msgspec
 
 from issmedia.base.units import bytes_text, count_text
-from issmedia.cli.face import Face, command
+from issmedia.cli import clock
+from issmedia.cli.face import LEFT_OUT, Face, command
 from issmedia.cli.plainjson import plain_json
 from issmedia.cli.render import table
 from issmedia.depot.depot import open_depot
@@ -15,12 +16,16 @@ from issmedia.ops.audit import audit, require_clean
 from issmedia.ops.status import RepositoryStatus, Status, log, search, status
 
 
-@command(None, "status", "issmedia status")
+@command(None, "status", "issmedia status --max-age 45d")
 @click.argument("what", nargs=-1, metavar="[PRODUCT[/REPO]]...")
-def status_command(face: Face, what: tuple[str, ...]) -> None:
-    """Show what this site holds: trees, what clients see, and the chains of bundles."""
-    found = status(open_depot(face.root), what)
+@click.option("--max-age", metavar="DAYS", help="Exit with 7 where the newest bundle of a chain is older, as 45d.")
+def status_command(face: Face, what: tuple[str, ...], max_age: str | None) -> int:
+    """Show what this site holds: trees, what clients see, the chains of bundles and their age."""
+    days = None if max_age is None else clock.days(max_age)
+    with face.reporting() as report:
+        found = status(open_depot(face.root), what, now=face.now, report=report, max_age_days=days)
     face.answer(found, lambda: _status(found))
+    return LEFT_OUT if any(chain.too_old for chain in found.chains) else 0
 
 
 @command(None, "search", "issmedia search CVE-2024-6387")
@@ -73,8 +78,15 @@ def _status(found: Status) -> str:
     lines.append(table(("REPOSITORY", "PACKAGES", "SIZE", "TREE", "CLIENTS SEE", "SINCE"), rows))
     lines.append("")
     for one in found.bundles[-20:]:
-        to = f" → {one.destination}" if one.destination else ""
-        lines.append(f"{one.recorded}  {one.direction}ed {shown(one.site_name)}{to} #{one.sequence}  {one.id[:16]}")
+        lines.append(f"{one.recorded}  {one.direction}ed {shown(one.chain)}  {one.id[:16]}")
+    for chain in found.chains:
+        age = count_text(chain.age_days, "day")
+        lines.append(f"newest bundle imported: {shown(chain.chain)}, made {chain.created[:10]}, {age} ago")
+    for site in found.sites:
+        age = (
+            "none yet" if site.receipt is None else f"{site.receipt[:10]}, {count_text(site.age_days or 0, 'day')} ago"
+        )
+        lines.append(f"newest receipt of {site.label}: {age}")
     lines.append(f"ledger: {count_text(found.ledger_entries, 'entry', 'entries')}, head {found.ledger_head[:16]}")
     return "\n".join(lines)
 

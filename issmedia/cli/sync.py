@@ -7,7 +7,8 @@ from issmedia.base.events import Report
 from issmedia.base.units import bytes_text, count_text
 from issmedia.cli.face import LEFT_OUT, Face, command
 from issmedia.cli.problems import show_error
-from issmedia.content.yum import YUM
+from issmedia.content.base import ContentType
+from issmedia.content.yum.content import yum_at_work
 from issmedia.depot.depot import OwnedDepot, open_depot
 from issmedia.model.documents import Repository
 from issmedia.net.upstream import open_upstream
@@ -20,10 +21,10 @@ def sync_command(face: Face, what: tuple[str, ...]) -> int:
     """Bring upstream's state into the depot; nothing named means all repositories."""
     results: list[SyncResult] = []
     failures: list[IssmediaError] = []
-    with open_depot(face.root).owned("sync", now=face.now) as depot, face.reporting() as report:
+    with open_depot(face.root).owned("sync", now=face.now) as depot, face.reporting() as report, yum_at_work() as yum:
         for repository in _sources(depot, what):
             try:
-                results.append(_sync_one(depot, repository, face, report))
+                results.append(_sync_one(depot, repository, yum, face, report))
             except (DepotError, BusyError):
                 raise
             except IssmediaError as error:
@@ -51,14 +52,14 @@ def _sources(depot: OwnedDepot, what: tuple[str, ...]) -> list[Repository]:
     return chosen
 
 
-def _sync_one(depot: OwnedDepot, repository: Repository, face: Face, report: Report) -> SyncResult:
+def _sync_one(depot: OwnedDepot, repository: Repository, yum: ContentType, face: Face, report: Report) -> SyncResult:
     assert repository.source is not None
     try:
         source = open_upstream(repository.source)
     except UsageError as cause:
         raise UpstreamError(cause.message, where=cause.where, hint=cause.hint) from cause
     with source as upstream:
-        return sync(repository, upstream, depot, YUM, now=face.now, report=report)
+        return sync(repository, upstream, depot, yum, now=face.now, report=report)
 
 
 def _line(result: SyncResult) -> str:

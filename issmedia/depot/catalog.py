@@ -1,15 +1,15 @@
 """The catalog: names, history, ledger and search in one SQLite database.
 
 with catalog.changing() as db:      one transaction: all of it, or none
-    db.names…, db.history…, db.ledger…, db.search…
+    db.names…, db.history…, db.ledger…, db.search…, db.sites…, db.trees…
 with catalog.reading() as db:       one consistent view
 """
 
 import contextlib
 import sqlite3
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from issmedia.base import files
 from issmedia.base.errors import DepotError, NoSpaceError
@@ -17,17 +17,42 @@ from issmedia.depot import catalog_schema
 from issmedia.depot.catalog_history import History
 from issmedia.depot.catalog_ledger import Ledger
 from issmedia.depot.catalog_names import Names
-from issmedia.depot.catalog_search import Search
+
+if TYPE_CHECKING:
+    from issmedia.depot.catalog_search import Search
+    from issmedia.depot.catalog_sites import Sites
+    from issmedia.depot.catalog_trees import Trees
 
 
-@dataclass(frozen=True, slots=True)
 class Session:
-    """One transaction's view of the catalog, for the thread that opened it."""
+    """One transaction's view of the catalog, for its thread. What a verification does not need loads late."""
 
-    names: Names
-    history: History
-    ledger: Ledger
-    search: Search
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db = db
+        self.names = Names(db)
+        self.history = History(db)
+        self.ledger = Ledger(db)
+
+    @property
+    def search(self) -> "Search":
+        """Packages and advisories, searchable."""
+        from issmedia.depot.catalog_search import Search
+
+        return Search(self._db)
+
+    @property
+    def sites(self) -> "Sites":
+        """The sites that bundles are made for, and receipts."""
+        from issmedia.depot.catalog_sites import Sites
+
+        return Sites(self._db)
+
+    @property
+    def trees(self) -> "Trees":
+        """What is kept of trees, in all tables."""
+        from issmedia.depot.catalog_trees import Trees
+
+        return Trees(self._db)
 
 
 class Catalog:
@@ -98,7 +123,7 @@ class Catalog:
 
 def _session(db: sqlite3.Connection) -> Session:
     catalog_schema.require_current(db)
-    return Session(Names(db), History(db), Ledger(db), Search(db))
+    return Session(db)
 
 
 def _connect(path: Path) -> sqlite3.Connection:

@@ -25,6 +25,12 @@ class BundleRecord:
     recorded: str
     signers: tuple[str, ...]
 
+    @property
+    def chain(self) -> str:
+        """Name the bundle within its chain, for people: `hq #7` or `hq → lab #7`."""
+        to = f" → {self.destination}" if self.destination else ""
+        return f"{self.site_name}{to} #{self.sequence}"
+
 
 class History:
     """Bundles by chain: (site id, destination) and sequence."""
@@ -56,6 +62,55 @@ class History:
                 "signers": ",".join(signers),
             },
         )
+        self._db.executemany(
+            """
+            INSERT INTO bundle_trees (bundle, direction, repository, tree)
+            VALUES (:bundle, :direction, :repository, :tree)
+            ON CONFLICT DO NOTHING
+            """,
+            [
+                {"bundle": bundle, "direction": direction, "repository": repo.path, "tree": repo.tree}
+                for repo in manifest.repositories
+            ],
+        )
+
+    def trees(self, bundle: Digest) -> dict[str, Digest]:
+        """Map PRODUCT/REPO → tree of a bundle; empty where it is not known, or was recorded by an older issmedia."""
+        found = self._db.execute(
+            "SELECT DISTINCT repository, tree FROM bundle_trees WHERE bundle = :bundle", {"bundle": bundle}
+        )
+        return {row["repository"]: Digest(row["tree"]) for row in found}
+
+    def exported_trees(self, *, other_than: Digest) -> list[Digest]:
+        """List the trees of all bundles this site exported but one, sorted."""
+        found = self._db.execute(
+            "SELECT DISTINCT tree FROM bundle_trees WHERE direction = 'export' AND bundle <> :bundle ORDER BY tree",
+            {"bundle": other_than},
+        )
+        return [Digest(row["tree"]) for row in found]
+
+    def known_trees(self) -> set[Digest]:
+        """Give the digests of all trees that a bundle brought or took."""
+        return {Digest(row["tree"]) for row in self._db.execute("SELECT DISTINCT tree FROM bundle_trees")}
+
+    def newest_imports(self) -> list[BundleRecord]:
+        """Give the newest imported bundle of each chain, by the names of site and destination.
+
+        The other columns are those of the row with the highest sequence: a rule of SQLite for `max`.
+        """
+        rows = self._db.execute(
+            """
+            SELECT *, max(sequence) FROM bundles
+            WHERE direction = 'import'
+            GROUP BY site, lower(destination)
+            ORDER BY site_name, site, lower(destination)
+            """
+        )
+        return [_record(row) for row in rows]
+
+    def starting_with(self, prefix: str) -> list[BundleRecord]:
+        """List the bundles whose id begins with these hexadecimal digits."""
+        return [one for one in self.all() if one.id.startswith(prefix.lower())]
 
     def find(self, bundle: Digest, direction: Direction) -> BundleRecord | None:
         """Give a bundle's record, or None."""
@@ -69,16 +124,17 @@ class History:
         """List all bundles, in the order recorded."""
         return [_record(row) for row in self._db.execute("SELECT * FROM bundles ORDER BY recorded, sequence")]
 
-    def newest_export(self, site: str, destination: str) -> BundleRecord | None:
-        """Give the newest bundle this site exported to a destination ("" for any), or None."""
+    def newest_export(self, site: str, destination: str, *, before: int | None = None) -> BundleRecord | None:
+        """Give the newest bundle this site exported to a destination ("" for any), or None; before a sequence."""
         found = self._db.execute(
             """
             SELECT * FROM bundles
             WHERE direction = 'export' AND site = :site AND lower(destination) = :destination
+                AND (:before IS NULL OR sequence < :before)
             ORDER BY sequence DESC
             LIMIT 1
             """,
-            {"site": site, "destination": destination.casefold()},
+            {"site": site, "destination": destination.casefold(), "before": before},
         ).fetchone()
         return _record(found) if found else None
 

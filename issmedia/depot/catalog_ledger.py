@@ -53,6 +53,10 @@ class Ledger:
         row = self._db.execute("SELECT number, hash FROM ledger ORDER BY number DESC LIMIT 1").fetchone()
         return (row["number"], Digest(row["hash"])) if row else (0, GENESIS)
 
+    def hashes(self) -> dict[int, Digest]:
+        """Map each entry's number → its hash."""
+        return {row["number"]: Digest(row["hash"]) for row in self._db.execute("SELECT number, hash FROM ledger")}
+
     def entries(self) -> Iterator[LedgerEntry]:
         """Yield all entries, oldest first; `DepotError` names one that cannot be read."""
         yield from map(_entry, self._db.execute(_OLDEST_FIRST))
@@ -63,10 +67,13 @@ class Ledger:
             if _body(row["entry"]) is not None:
                 yield _entry(row)
 
+    def newest_first(self) -> Iterator[LedgerEntry]:
+        """Yield all entries, newest first; `DepotError` as for `entries`."""
+        yield from map(_entry, self._db.execute(_NEWEST_FIRST))
+
     def newest(self, event: str) -> LedgerEntry | None:
-        """Give the newest entry of an event, or None; read backwards, `DepotError` as for `entries`."""
-        rows = self._db.execute(_NEWEST_FIRST)
-        return next((entry for entry in map(_entry, rows) if entry.event == event), None)
+        """Give the newest entry of an event, or None; `DepotError` as for `entries`."""
+        return next((entry for entry in self.newest_first() if entry.event == event), None)
 
     def problems(self) -> Iterator[Problem]:
         """Find every break of the chain: a hash, a number or a link that does not fit."""

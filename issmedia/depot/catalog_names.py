@@ -157,6 +157,19 @@ class Names:
             row,
         )
 
+    def set_current(self, path: str, tree: Digest | None) -> None:
+        """Make the newest snapshot of a tree the repository's current one; None leaves the repository without one."""
+        self._db.execute(
+            """
+            UPDATE repositories
+            SET current = (SELECT max(id) FROM snapshots WHERE repository = :repository AND tree = :tree)
+            WHERE id = :repository
+            """,
+            {"repository": self._known(path)["id"], "tree": tree},
+        )
+        if tree is not None and self.current(path) is None:
+            raise DepotError(f"no snapshot of tree {tree}", where=path, hint=f"issmedia repo show {path}")
+
     def current(self, path: str) -> Snapshot | None:
         """Give a repository's current snapshot, or None before the first."""
         found = self._db.execute(

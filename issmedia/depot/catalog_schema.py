@@ -141,7 +141,64 @@ CREATE TABLE indexed_trees (
 INSERT INTO schema_version (number) VALUES (0);
 """
 
-STEPS = (_STEP_1,)
+_STEP_2 = """
+CREATE TABLE bundle_trees (
+    bundle VARCHAR NOT NULL,
+    direction VARCHAR NOT NULL,
+    repository VARCHAR NOT NULL,
+    tree VARCHAR NOT NULL,
+    PRIMARY KEY (bundle, direction, repository),
+    FOREIGN KEY (bundle, direction) REFERENCES bundles (id, direction)
+) WITHOUT ROWID;
+
+CREATE TABLE sites (
+    id INTEGER NOT NULL,
+    label VARCHAR NOT NULL,
+    folded VARCHAR NOT NULL,
+    site VARCHAR,
+    added VARCHAR NOT NULL,
+    PRIMARY KEY (id),
+    UNIQUE (folded)
+);
+
+CREATE TABLE site_keys (
+    site INTEGER NOT NULL,
+    public_key VARCHAR NOT NULL,
+    PRIMARY KEY (site, public_key),
+    FOREIGN KEY (site) REFERENCES sites (id)
+) WITHOUT ROWID;
+
+CREATE TABLE receipts (
+    id VARCHAR NOT NULL,
+    site INTEGER,
+    created VARCHAR NOT NULL,
+    ledger_number INTEGER NOT NULL,
+    ledger_hash VARCHAR NOT NULL,
+    recorded VARCHAR NOT NULL,
+    document BLOB NOT NULL,
+    PRIMARY KEY (id),
+    FOREIGN KEY (site) REFERENCES sites (id)
+);
+
+CREATE INDEX receipts_site ON receipts (site, created);
+
+CREATE TABLE receipt_trees (
+    receipt VARCHAR NOT NULL,
+    repository VARCHAR NOT NULL,
+    tree VARCHAR NOT NULL,
+    PRIMARY KEY (receipt, repository),
+    FOREIGN KEY (receipt) REFERENCES receipts (id)
+) WITHOUT ROWID;
+
+CREATE TABLE tree_details (
+    tree VARCHAR NOT NULL,
+    package_groups BLOB NOT NULL,
+    module_streams BLOB NOT NULL,
+    PRIMARY KEY (tree)
+);
+"""
+
+STEPS = (_STEP_1, _STEP_2)
 
 
 def migrate(db: sqlite3.Connection) -> None:

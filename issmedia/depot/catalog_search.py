@@ -1,4 +1,4 @@
-"""Packages and advisories, searchable. Indexed by tree, so an unchanged repository costs nothing."""
+"""Packages and advisories, searchable and comparable. Indexed by tree, so an unchanged repository costs nothing."""
 
 import sqlite3
 from collections.abc import Sequence
@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import msgspec
 
 from issmedia.base.digest import Digest, digest_of
-from issmedia.model.package import Advisory, Inventory, Package
+from issmedia.model.builds import PackageBuild
+from issmedia.model.package import Advisory, Group, Inventory, ModuleStream, Package
 
 _ROWS = 5000
 """Rows handed to the database at a time."""
@@ -36,6 +37,14 @@ class FoundAdvisory:
     title: str
 
 
+@dataclass(frozen=True, slots=True)
+class Details:
+    """The groups and module streams of a tree."""
+
+    groups: tuple[Group, ...]
+    modules: tuple[ModuleStream, ...]
+
+
 class Search:
     """The inventories of trees."""
 
@@ -48,7 +57,7 @@ class Search:
         return found.fetchone() is not None
 
     def index(self, tree: Digest, inventory: Inventory) -> None:
-        """Make a tree's packages and advisories searchable."""
+        """Make a tree's inventory searchable; groups and module streams only where all of them could be read."""
         if self.has(tree):
             return
         self._db.execute("INSERT INTO indexed_trees (tree) VALUES (:tree)", {"tree": tree})
@@ -56,6 +65,8 @@ class Search:
             self._index_packages(tree, inventory.packages[start : start + _ROWS])
         for start in range(0, len(inventory.advisories), _ROWS):
             self._index_advisories(tree, inventory.advisories[start : start + _ROWS])
+        if not inventory.unread:
+            self._index_details(tree, inventory)
 
     def packages(self, term: str) -> list[FoundPackage]:
         """Find packages whose name or summary has `term`, sorted by name, in current snapshots."""
@@ -95,6 +106,58 @@ class Search:
             _pattern(term),
         )
         return [_found_advisory(row) for row in rows]
+
+    def builds(self, tree: Digest) -> list[PackageBuild]:
+        """List a tree's packages, in no order; where one says no epoch, it is 0."""
+        rows = self._db.cursor()
+        rows.row_factory = None  # plain tuples: 60,000 of them in half the time
+        rows.execute(
+            """
+            SELECT name, coalesce(nullif(epoch, ''), '0'), version, release, arch, blob
+            FROM tree_packages
+            CROSS JOIN packages ON packages.id = tree_packages.package
+            WHERE tree_packages.tree = :tree
+            """,
+            {"tree": tree},
+        )
+        return [PackageBuild(*row) for row in rows]
+
+    def advisories_of(self, tree: Digest) -> list[Advisory]:
+        """List a tree's advisories, sorted by id, the CVEs of each sorted as text."""
+        cves: dict[int, list[str]] = {}
+        for number, cve in self._db.execute(
+            """
+            SELECT advisory, cve FROM advisory_cves
+            WHERE advisory IN (SELECT advisory FROM tree_advisories WHERE tree = :tree)
+            ORDER BY cve
+            """,
+            {"tree": tree},
+        ):
+            cves.setdefault(number, []).append(cve)
+        rows = self._db.execute(
+            """
+            SELECT advisories.*
+            FROM tree_advisories
+            CROSS JOIN advisories ON advisories.id = tree_advisories.advisory
+            WHERE tree_advisories.tree = :tree
+            ORDER BY advisories.advisory, advisories.digest
+            """,
+            {"tree": tree},
+        )
+        return [_advisory(row, cves.get(row["id"], ())) for row in rows]
+
+    def details(self, tree: Digest) -> Details | None:
+        """Give a tree's groups and module streams; None where they are not known.
+
+        They are not where some could not be read, or an older issmedia indexed the tree.
+        """
+        row = self._db.execute("SELECT * FROM tree_details WHERE tree = :tree", {"tree": tree}).fetchone()
+        if row is None:
+            return None
+        return Details(
+            msgspec.json.decode(row["package_groups"], type=tuple[Group, ...]),
+            msgspec.json.decode(row["module_streams"], type=tuple[ModuleStream, ...]),
+        )
 
     def _index_packages(self, tree: Digest, found: Sequence[tuple[Digest, Package]]) -> None:
         rows = [_package_row(blob, package) for blob, package in found]
@@ -142,6 +205,19 @@ class Search:
             [{"cve": cve, "digest": row["digest"]} for row, one in zip(rows, found, strict=True) for cve in one.cves],
         )
 
+    def _index_details(self, tree: Digest, found: Inventory) -> None:
+        self._db.execute(
+            """
+            INSERT INTO tree_details (tree, package_groups, module_streams) VALUES (:tree, :groups, :modules)
+            ON CONFLICT DO NOTHING
+            """,
+            {
+                "tree": tree,
+                "groups": msgspec.json.encode(found.groups),
+                "modules": msgspec.json.encode(found.modules),
+            },
+        )
+
 
 def _pattern(term: str) -> dict[str, str]:
     """Make what LIKE takes for "has `term`", each of its characters standing for itself."""
@@ -157,6 +233,10 @@ def _found_package(row: sqlite3.Row) -> FoundPackage:
 
 def _found_advisory(row: sqlite3.Row) -> FoundAdvisory:
     return FoundAdvisory(_path(row), row["advisory"], row["kind"], row["severity"], row["issued"], row["title"])
+
+
+def _advisory(row: sqlite3.Row, cves: Sequence[str]) -> Advisory:
+    return Advisory(row["advisory"], row["kind"], row["severity"], row["title"], row["issued"], tuple(cves))
 
 
 def _path(row: sqlite3.Row) -> str:

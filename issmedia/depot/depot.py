@@ -7,6 +7,7 @@ DEPOT/
 ├── keyring/          whom this site trusts (depot.keyring)
 ├── publications/     what clients have seen: trees of hard links, generations (depot.publish)
 ├── published ->      the generation that clients see
+├── refusals.jsonl   what imports refused, for the next receipt (depot.refusals)
 ├── quarantine/       damaged blobs that audit set aside
 └── lock              held by the one process that changes the depot
 """
@@ -71,6 +72,9 @@ class Depot:
                 marks=db.history.marks(),
                 floor=db.history.newest_created(),
                 held=db.names.origins(),
+                trees=frozenset(db.names.trees()),
+                ledger=db.ledger.hashes(),
+                id=db.names.setting("site_id") or "",
             )
 
 

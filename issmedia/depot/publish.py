@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from issmedia.base import files
-from issmedia.base.digest import Digest, copy_and_hash, digest_of
+from issmedia.base.digest import Digest, copy_and_hash, digest_of, is_digest
 from issmedia.base.errors import DamagedBlobError
 from issmedia.depot.store import Store, damaged
 from issmedia.model.tree import Entry, Tree
@@ -62,6 +62,11 @@ class Publications:
         current = self.current()
         return {} if current is None else self._trees_of(current)
 
+    def trees(self) -> set[Digest]:
+        """List the trees that lie here: what clients see, and what they saw until the newest switch."""
+        root = self.root / "trees"
+        return {Digest(name) for name in (os.listdir(root) if root.is_dir() else ()) if is_digest(name)}
+
     def tree_path(self, tree: Digest) -> Path:
         """Say where a tree's directory of hard links lies, or would lie."""
         return self.root / "trees" / tree
@@ -81,7 +86,7 @@ class Publications:
         made: set[str] = {""}
         for entry in tree.entries:
             _make_parents(draft, entry.path, made)
-            self._link(entry, draft / entry.path)
+            self._link(entry, f"{draft}/{entry.path}")
         files.sync_filesystem(draft)
         files.rename(draft, self.tree_path(digest))
 
@@ -122,7 +127,7 @@ class Publications:
         gone = [entry for entry in tree.entries if not (self.tree_path(digest) / entry.path).exists()]
         back = [entry for entry in gone if self._store.has(entry.sha256, entry.size)]
         for entry in back:
-            self._link(entry, self.tree_path(digest) / entry.path)
+            self._link(entry, f"{self.tree_path(digest)}/{entry.path}")
         files.sync_filesystem(self.tree_path(digest))
         if len(back) == len(gone):
             files.unlink(self._holes(digest))
@@ -162,7 +167,7 @@ class Publications:
             if entry.removesuffix(".holes") not in linked:
                 _drop(self.root / "trees" / entry)
 
-    def _link(self, entry: Entry, target: Path) -> None:
+    def _link(self, entry: Entry, target: str) -> None:
         source = self._store.path(entry.sha256)
         try:
             files.link(source, target)
@@ -175,8 +180,8 @@ class Publications:
                 raise
             self._copy(entry, target)
 
-    def _copy(self, entry: Entry, target: Path) -> None:
-        with files.staged(target.parent) as file, self._store.open(entry.sha256) as blob:
+    def _copy(self, entry: Entry, target: str) -> None:
+        with files.staged(target.rpartition("/")[0]) as file, self._store.open(entry.sha256) as blob:
             found, _, _ = copy_and_hash(blob.read, file.write, limit=entry.size)
             if found != entry.sha256:
                 raise damaged(entry.sha256, found)

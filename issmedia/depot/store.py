@@ -21,7 +21,7 @@ from typing import BinaryIO
 from issmedia.base import files
 from issmedia.base.digest import Digest, copy_and_hash, is_digest
 from issmedia.base.errors import DamagedBlobError, DepotError
-from issmedia.model.tree import MAX_TREE_BYTES, Tree, parse_tree
+from issmedia.model.tree import MAX_TREE_BYTES, Tree, known_tree
 
 _BATCH_BYTES = 256 << 20
 _BATCH_FILES = 2000
@@ -48,6 +48,10 @@ class Store:
         except FileNotFoundError:
             return False
 
+    def holds(self, digest: Digest) -> bool:
+        """Say whether a blob of unknown size is here; its content is not read."""
+        return os.path.lexists(self.path(digest))
+
     def open(self, digest: Digest) -> BinaryIO:
         """Open a blob for reading, or raise `DamagedBlobError` when it is gone."""
         try:
@@ -68,7 +72,11 @@ class Store:
 
     def tree(self, digest: Digest) -> Tree:
         """Read a tree whose listing is in the store, checked against its digest."""
-        return parse_tree(self.read(digest, MAX_TREE_BYTES), where=f"tree {digest}")
+        return known_tree(self.listing(digest), where=f"tree {digest}")
+
+    def listing(self, digest: Digest) -> bytes:
+        """Give a tree's canonical bytes, checked against its digest."""
+        return self.read(digest, MAX_TREE_BYTES)
 
     def walk(self) -> Iterator[tuple[Digest, int]]:
         """Yield every blob and its size in bytes, sorted by digest."""

@@ -61,3 +61,30 @@ class Snapshot(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     bundle: str | None = None
     origin: str | None = None
     origin_taken: str | None = None
+
+
+class Destination(msgspec.Struct, frozen=True):
+    """A site that bundles are made for; `keys` are OpenSSH public keys (`TYPE BASE64`) that sign its receipts.
+
+    `site` is its id, known from its first receipt on; `added` is RFC 3339 UTC.
+    """
+
+    label: str
+    keys: tuple[str, ...]
+    added: str
+    site: str | None = None
+
+
+class ReceiptRecord(msgspec.Struct, frozen=True):
+    """A receipt that was accepted from `site` (a label), or made here (None), and the trees it is known to name.
+
+    `document` is what was signed, `recorded` when this site had it; times are RFC 3339 UTC.
+    """
+
+    id: Digest
+    site: str | None
+    created: str
+    ledger: tuple[int, Digest]
+    recorded: str
+    document: bytes
+    trees: dict[str, Digest]

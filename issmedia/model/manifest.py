@@ -17,7 +17,7 @@ from issmedia.model import strictjson
 from issmedia.model.documents import LeftOut
 from issmedia.model.names import is_label, shown
 from issmedia.model.signers import is_moment
-from issmedia.model.tree import DigestField, SizeField, Tree
+from issmedia.model.tree import DigestField, SizeField
 
 FORMAT = "issmedia-bundle"
 VERSION = 1
@@ -27,6 +27,7 @@ MAX_SIGNATURES = 64 << 10
 Label = Annotated[str, msgspec.Meta(pattern="^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$", max_length=128)]
 Text = Annotated[str, msgspec.Meta(max_length=4096)]
 Time = Annotated[str, msgspec.Meta(pattern="^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z$", max_length=20)]
+SiteId = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{32}$", max_length=32)]
 Positive = Annotated[int, msgspec.Meta(ge=1, le=strictjson.MAX_INTEGER)]
 
 
@@ -37,7 +38,7 @@ class Document(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class SiteName(Document, frozen=True):
     """Who made the bundle: `id` is 32 hex digits made at `issmedia init`, `name` is for people."""
 
-    id: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{32}$", max_length=32)]
+    id: SiteId
     name: Text
 
 
@@ -121,6 +122,29 @@ class VolumeEntry(Document, frozen=True):
     sums: DigestField
 
 
+class LedgerHead(Document, frozen=True):
+    """The newest entry of a site's ledger: its number and its hash."""
+
+    number: SizeField
+    hash: DigestField
+
+
+class BaseEntry(Document, frozen=True):
+    """A state that a delta starts from; what it consists of are the repositories' `base_trees`.
+
+    `id` is the bundle's or the receipt's, `sequence` the bundle's place in its chain. `site` is the id of the site that
+    wrote a receipt, `ledger` how far its ledger had come: where it lacks that entry now, it was restored from a backup.
+    """
+
+    kind: Literal["bundle", "receipt", "snapshot"]
+    name: Text
+    created: Time
+    id: DigestField | None
+    sequence: Positive | None
+    site: SiteId | None
+    ledger: LedgerHead | None
+
+
 class Missing(Document, frozen=True):
     """What was asked for and is not here: in which repository, at which path, and why."""
 
@@ -152,6 +176,7 @@ class Manifest(Document, frozen=True):
     volumes: Annotated[tuple[VolumeEntry, ...], msgspec.Meta(min_length=1)]
     recovery: None
     incomplete: tuple[Missing, ...]
+    bases: tuple[BaseEntry, ...]
 
     @property
     def chain(self) -> str:
@@ -163,15 +188,7 @@ class Manifest(Document, frozen=True):
 def parse_manifest(data: bytes) -> Manifest:
     """Parse a manifest strictly; `FormatError` names the field, or the unknown format or version."""
     plain = strictjson.parse_plain(data, where="manifest.json")
-    head = strictjson.convert(plain, _Head, where="manifest.json")
-    if head.format != FORMAT:
-        raise FormatError(f"expected format {FORMAT!r}, found {head.format!r}", where="manifest.json")
-    if head.version != VERSION:
-        raise FormatError(
-            f"expected version {VERSION}, found {head.version}",
-            where="manifest.json",
-            hint="a newer issmedia wrote this; update issmedia on this side",
-        )
+    strictjson.require_head(plain, FORMAT, VERSION, where="manifest.json")
     manifest = strictjson.convert(plain, Manifest, where="manifest.json")
     _check_references(manifest)
     return manifest
@@ -248,32 +265,6 @@ class VerifiedBundle:
     allowed: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class RepositoryTarget:
-    """A repository as it shall be at the other side: its entry's facts and its tree."""
-
-    product: ProductEntry
-    label: str
-    name: str
-    upstream: str | None
-    taken: str
-    signed_metadata: bool
-    keys: tuple[Stored, ...]
-    tree: Tree
-    packages: int
-    incomplete: tuple[LeftOut, ...]
-
-    @property
-    def path(self) -> str:
-        """Write `PRODUCT/REPO`."""
-        return f"{self.product.label}/{self.label}"
-
-
-class _Head(msgspec.Struct):
-    format: str
-    version: int
-
-
 def _check_references(manifest: Manifest) -> None:
     """Refuse a manifest whose parts do not fit together."""
     trees = [tree.digest for tree in manifest.trees]
@@ -299,9 +290,22 @@ def _check_references(manifest: Manifest) -> None:
             raise FormatError(f"no tree {repo.tree}", where=f"manifest.json: repositories: {repo.path}")
         if repo.product not in known or not is_label(repo.label):
             raise FormatError("no such product", where=f"manifest.json: repositories: {repo.path}")
+    _check_delta(manifest)
+
+
+def _check_delta(manifest: Manifest) -> None:
+    """Refuse a full bundle that names bases, and a listing packed against what is no base tree."""
+    based = any(repo.base_trees for repo in manifest.repositories)
+    if (manifest.kind == "delta") != bool(based and manifest.bases):
+        raise FormatError(f"a {manifest.kind} bundle whose parts say otherwise", where="manifest.json: kind")
+    usable = {(repo.tree, repo.base_trees[0]) for repo in manifest.repositories if len(repo.base_trees) == 1}
+    for tree in manifest.trees:
+        if tree.dictionary is not None and (tree.digest, tree.dictionary) not in usable:
+            raise FormatError("its dictionary is no base tree", where=f"manifest.json: trees: {tree.digest}")
 
 
 def _check_times(manifest: Manifest) -> None:
-    for moment in (manifest.created, manifest.expires, *(repo.taken for repo in manifest.repositories)):
+    taken = (repo.taken for repo in manifest.repositories)
+    for moment in (manifest.created, manifest.expires, *taken, *(base.created for base in manifest.bases)):
         if moment is not None and not is_moment(moment):
             raise FormatError(f"no such time: {moment}", where="manifest.json")

@@ -59,10 +59,28 @@ def convert(plain: object, kind: type[T], *, where: str) -> T:
         raise FormatError(f"not a valid document: {shown(str(cause))}", where=where) from cause
 
 
+def require_head(plain: object, name: str, version: int, *, where: str) -> None:
+    """Refuse a document of another format or version by name, whatever else it holds."""
+    head = convert(plain, _Head, where=where)
+    if head.format != name:
+        raise FormatError(f"expected format {name!r}, found {head.format!r}", where=where)
+    if head.version != version:
+        raise FormatError(
+            f"expected version {version}, found {head.version}",
+            where=where,
+            hint="a newer issmedia wrote this; update issmedia on this side",
+        )
+
+
 def render(document: msgspec.Struct) -> bytes:
     """Write a document: UTF-8, keys sorted, two-space indent, one newline at the end."""
     plain = msgspec.to_builtins(document)
     return json.dumps(plain, sort_keys=True, indent=2, ensure_ascii=False).encode() + b"\n"
+
+
+class _Head(msgspec.Struct):
+    format: str
+    version: int
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

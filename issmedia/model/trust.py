@@ -3,27 +3,30 @@
 `now` and all times are RFC 3339 UTC texts of one form, so they compare as text. Each rule raises; none returns False.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from issmedia.base.digest import Digest
 from issmedia.base.errors import (
+    BaseMissingError,
     DestinationError,
     EquivocationError,
     ExpiredError,
     FutureError,
+    Problem,
     RollbackError,
     UntrustedError,
 )
-from issmedia.model.manifest import Manifest
+from issmedia.model.manifest import BaseEntry, Manifest
 
 NAMESPACE_BUNDLE = "issmedia-bundle"
 
 _FORM = "%Y-%m-%dT%H:%M:%SZ"
 _PLAUSIBLE = timedelta(days=400)
 _PROGRAM_MADE = "2026-11-01T00:00:00Z"
-_GO_BACK = "to go back on purpose: issmedia import --allow-rollback {}"
+_LISTED = 12
+_GO_BACK = "to go back on purpose: issmedia import --allow-rollback {} PATH"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +44,7 @@ class SiteState:
 
     `imported` maps (site id, destination or "", sequence) → bundle id, `marks` a chain → its newest bundle, `held`
     PRODUCT/REPO → (id of the site it came from, when that site took it). `floor` is the newest verified `created`.
+    `trees` are held here whole, `ledger` maps an entry's number → its hash, `id` is the site's.
     """
 
     name: str
@@ -48,6 +52,9 @@ class SiteState:
     marks: Mapping[tuple[str, str], ChainMark]
     floor: str
     held: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    trees: Set[Digest] = frozenset()
+    ledger: Mapping[int, Digest] = field(default_factory=dict)
+    id: str = ""
 
     def mark(self, manifest: Manifest) -> ChainMark | None:
         """Give the newest imported bundle of this manifest's chain, or None."""
@@ -84,24 +91,29 @@ def require_fresh(manifest: Manifest, now: str) -> None:
         raise ExpiredError(
             f"expired at {manifest.expires}, it is {now}",
             where=manifest.chain,
-            hint="ask for a new bundle, or name this one: issmedia import --allow-rollback ID",
+            hint="ask for a new bundle, or name this one: issmedia import --allow-rollback ID PATH",
         )
 
 
 def require_plausible(manifest: Manifest, now: str) -> None:
-    """Refuse a bundle made more than 400 days after `now`: believed, its moment would be the clock's floor for ever.
-
-    A clock that is behind this program's own making is wrong itself, and judges nothing.
-    """
-    if now < _PROGRAM_MADE:
-        return
-    latest = datetime.strptime(now, _FORM) + _PLAUSIBLE
-    if manifest.created > latest.strftime(_FORM):
+    """Refuse a bundle made more than 400 days after `now`: believed, its moment would be the clock's floor for ever."""
+    if not is_plausible(manifest.created, now):
         raise FutureError(
             f"made at {manifest.created}, it is {now}: one of two clocks is wrong",
             where=manifest.chain,
             hint="set this site's clock; where the sender's was wrong, name the bundle: --allow-rollback ID",
         )
+
+
+def is_plausible(created: str, now: str) -> bool:
+    """Say whether something was made at most 400 days after `now`.
+
+    A clock that is behind this program's own making is wrong itself, and judges nothing.
+    """
+    if now < _PROGRAM_MADE:
+        return True
+    latest = datetime.strptime(now, _FORM) + _PLAUSIBLE
+    return created <= latest.strftime(_FORM)
 
 
 def require_progress(bundle: Digest, manifest: Manifest, state: SiteState) -> None:
@@ -137,4 +149,70 @@ def require_progress(bundle: Digest, manifest: Manifest, state: SiteState) -> No
 def require_destination(manifest: Manifest, state: SiteState) -> None:
     """Refuse a bundle meant for another site."""
     if manifest.destination is not None and manifest.destination.casefold() != state.name.casefold():
-        raise DestinationError(f"meant for site {manifest.destination!r}, this is {state.name!r}", where=manifest.chain)
+        raise DestinationError(
+            f"meant for site {manifest.destination!r}, this is {state.name!r}",
+            where=manifest.chain,
+            hint=f"carry it there; the sender makes one for this site: issmedia export --to-site {state.name} --to DIR",
+        )
+
+
+def require_base(manifest: Manifest, state: SiteState) -> None:
+    """Refuse a delta unless, of each repository that starts from a base, one of its base trees is held here."""
+    lacking = [repo for repo in manifest.repositories if repo.base_trees and state.trees.isdisjoint(repo.base_trees)]
+    if not lacking:
+        return
+    problems = [Problem(repo.path, f"starts from tree {_or(repo.base_trees)}") for repo in lacking]
+    raise BaseMissingError(
+        f"this delta starts at {_or(_base_text(base) for base in manifest.bases)}; {_place(manifest, state)}",
+        where=manifest.chain,
+        hint=_way_there(manifest, state),
+        problems=problems,
+    )
+
+
+def restored(manifest: Manifest, state: SiteState) -> str | None:
+    """Say how a base shows that this site was put back to an older state, or None.
+
+    A receipt of ours told the sender how far our ledger had come; a ledger that lacks that entry was restored.
+    """
+    for base in manifest.bases:
+        head = base.ledger
+        if base.site == state.id and head and head.number and state.ledger.get(head.number) != head.hash:
+            return f"{_base_text(base)} knew entry {head.number} of this site's ledger, which is not here"
+    return None
+
+
+def _base_text(base: BaseEntry) -> str:
+    return f"{base.name} ({base.created[:10]})"
+
+
+def _or(texts: Iterable[str]) -> str:
+    return " or ".join(texts)
+
+
+def _place(manifest: Manifest, state: SiteState) -> str:
+    mark = state.mark(manifest)
+    return f"this site is at #{mark.sequence}" if mark else "this site has imported nothing of its chain"
+
+
+def _way_there(manifest: Manifest, state: SiteState) -> str:
+    """Say which bundles to import first, oldest first, or what else to ask for."""
+    ask = "issmedia receipt tells the sender what this site holds; ask for a bundle from that, or for a full one"
+    mark = state.mark(manifest)
+    first = _first(manifest, mark.sequence if mark else 0)
+    return f"import {first} first; or: {ask}" if first else ask
+
+
+def _first(manifest: Manifest, at: int) -> str:
+    """Name what comes before a delta at a site that is `at` a place of its chain: of that chain, else of another."""
+    chain = manifest.chain.rpartition("#")[0]
+    bundles = {base.name: base.sequence for base in manifest.bases if base.sequence is not None}
+    own = [number for name, number in bundles.items() if name == f"{chain}#{number}"]
+    if any(number > at for number in own):
+        return _listed([f"#{number}" for number in range(at + 1, min(n for n in own if n > at) + 1)])
+    return "" if own else _or(bundles)
+
+
+def _listed(names: list[str]) -> str:
+    shown = names if len(names) <= _LISTED else [*names[: _LISTED - 1], "…", names[-1]]
+    return " and ".join((", ".join(shown[:-1]), shown[-1])) if len(shown) > 1 else shown[0]

@@ -75,7 +75,7 @@ def _moves(entry: LedgerEntry) -> Iterator[tuple[str, str]]:
     match entry.event, entry.facts:
         case "sync", {"repository": str(path), "tree": str(tree)}:
             yield path, tree
-        case "import", {"moved": list(moved)}:
+        case "import" | "rollback", {"moved": list(moved)}:
             for one in moved:
                 match one:
                     case {"repository": str(path), "new": str(tree)}:

@@ -9,7 +9,7 @@ from pathlib import Path
 from issmedia.base.digest import Digest
 from issmedia.base.errors import DepotError, FormatError, UntrustedError, UsageError
 from issmedia.base.events import Report
-from issmedia.bundle.volume import Header, Plan, plan_bundle
+from issmedia.bundle.volume import Plan, plan_bundle
 from issmedia.bundle.writer import finish_volume, signatures_before, unfinished, write_volume
 from issmedia.depot.catalog import Session
 from issmedia.depot.catalog_history import BundleRecord
@@ -17,19 +17,22 @@ from issmedia.depot.depot import Depot, OwnedDepot
 from issmedia.depot.keys import stored_keys, verify_signature
 from issmedia.depot.store import Store
 from issmedia.model.documents import Repository
-from issmedia.model.manifest import Manifest, ProductEntry, RepositoryTarget, SiteName, Stored, Tool
+from issmedia.model.manifest import Manifest, ProductEntry, SiteName, Stored, Tool
 from issmedia.model.sshsig import Signature, armored, read_signatures, signed_data
+from issmedia.model.state import State
+from issmedia.model.target import Header, RepositoryTarget
+from issmedia.model.tree import Tree
 from issmedia.model.trust import NAMESPACE_BUNDLE
 
 
 @dataclass(frozen=True, slots=True)
 class ExportOptions:
-    """What the operator chose. `created` is a fixed time (SOURCE_DATE_EPOCH) or None for the clock's.
-
-    `expires` gives the moment of expiry for a moment of creation, or None for never.
+    """What the operator chose; no `bases` make a full bundle. `created` is a fixed time (SOURCE_DATE_EPOCH) or None for
+    the clock's, `expires` gives the moment of expiry for a moment of creation, or None for never.
     """
 
     what: tuple[str, ...] = ()
+    bases: tuple[State, ...] = ()
     destination: str | None = None
     expires: Callable[[str], str | None] = lambda _created: None
     notes: str = ""
@@ -37,7 +40,7 @@ class ExportOptions:
 
 
 def plan_export(depot: Depot, options: ExportOptions, directory: Path | None, *, tool: Tool, now: str) -> Plan:
-    """Plan a full bundle of the current snapshots; reads no payload and writes nothing.
+    """Plan a bundle of the current snapshots; reads no payload and writes nothing.
 
     An export that was begun in `directory` keeps its moment of creation, so that it goes on as the same bundle; its
     place in the chain too, where it was recorded before it died. Whoever had the medium may have written what it says:
@@ -47,7 +50,7 @@ def plan_export(depot: Depot, options: ExportOptions, directory: Path | None, *,
     begun = unfinished(directory, site) if directory is not None else None
     with depot.catalog.reading() as db:
         newest = db.history.newest_export(site.id, options.destination or "")
-        targets = tuple(_target(db, depot.store, repo) for repo in db.names.select(options.what))
+        targets = tuple(_target(db, depot.store, repo, options.bases) for repo in db.names.select(options.what))
     if begun and newest and begun.sequence == newest.sequence:
         header = _header(newest, site, options, tool=tool, created=newest.created)
         recorded = plan_bundle(replace(header, sequence=newest.sequence, previous=begun.previous), targets)
@@ -141,10 +144,11 @@ def _header(newest: BundleRecord | None, site: SiteName, options: ExportOptions,
         expires=options.expires(created),
         notes=options.notes,
         tool=tool,
+        bases=tuple(base.entry for base in options.bases),
     )
 
 
-def _target(db: Session, store: Store, repository: Repository) -> RepositoryTarget:
+def _target(db: Session, store: Store, repository: Repository, bases: Sequence[State]) -> RepositoryTarget:
     snapshot = db.names.current(repository.path)
     if snapshot is None:
         raise UsageError("was never synced", where=repository.path, hint=f"issmedia sync {repository.path}")
@@ -160,7 +164,15 @@ def _target(db: Session, store: Store, repository: Repository) -> RepositoryTarg
         tree=store.tree(snapshot.tree),
         packages=snapshot.packages,
         incomplete=snapshot.incomplete,
+        bases=_base_trees(store, repository.path, bases),
     )
+
+
+def _base_trees(store: Store, repository: str, bases: Sequence[State]) -> tuple[Tree, ...]:
+    """Read a repository's base trees; none where a base lacks it, or its listing is not here: it travels whole."""
+    digests = {base.trees.get(repository) for base in bases}
+    known = [digest for digest in digests if digest is not None and store.holds(digest)]
+    return tuple(store.tree(digest) for digest in sorted(known)) if len(known) == len(digests) else ()
 
 
 def _key(store: Store, digest: Digest) -> Stored:

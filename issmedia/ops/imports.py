@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from issmedia.base import files
-from issmedia.base.digest import Digest
+from issmedia.base.digest import Digest, digest_of
 from issmedia.base.errors import IssmediaError, NotIntactError, UsageError
 from issmedia.base.events import Note, Report, Warned
 from issmedia.base.units import count_text
@@ -21,6 +21,11 @@ from issmedia.depot.store import Store, Writing
 from issmedia.model.documents import LeftOut, Product, Repository, Snapshot
 from issmedia.model.manifest import Manifest, Missing, RepositoryEntry, VerifiedBundle
 from issmedia.model.tree import Tree, blobs_of
+
+_NOT_WHOLE = {
+    "full": "the sender's bundle is not whole; ask for another",
+    "delta": "what this delta starts from is damaged here: import its base again, or ask for a full bundle",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +61,7 @@ def import_bundle(
     report: Report,
 ) -> Imported:
     """Do steps 9 to 12, then move the names, all or none. Idempotent, and resumed by running it again."""
-    trees = payload.read_trees(bundle)
+    trees = payload.read_trees(bundle, depot.store)
     wanted = _wanted(trees, depot.store)
     result = _expected(bundle, depot, wanted)
     if result.again and not result.moved and not wanted and _has_documents(bundle, depot.store):
@@ -74,7 +79,7 @@ def import_bundle(
 
 def preview(bundle: VerifiedBundle, depot: Depot) -> Imported:
     """Say what an import would do; reads the listings, not the payload, and changes nothing."""
-    return _expected(bundle, depot, _wanted(payload.read_trees(bundle), depot.store))
+    return _expected(bundle, depot, _wanted(payload.read_trees(bundle, depot.store), depot.store))
 
 
 def _expected(bundle: VerifiedBundle, depot: Depot, wanted: Mapping[Digest, int]) -> Imported:
@@ -121,16 +126,17 @@ def _copy(
     workers: int,
     report: Report,
 ) -> None:
-    """Steps 10 to 12. What the store holds already is not read again."""
+    """Steps 11 and 12, the latter first: it reads nothing. What the store holds already is not read again."""
     everything = payload.blobs_on(bundle, trees)
+    absent = payload.absent(trees, everything, lambda digest, _size: digest not in wanted)
+    payload.require_none(absent, hint=_NOT_WHOLE[bundle.manifest.kind])
     sizes = blobs_of(trees.values())
     blobs = [blob for blob in everything if blob.sha256 in wanted or blob.sha256 not in sizes]
     if kept := sum(digest not in wanted for digest in sizes):
-        report(Note(f"{count_text(kept, 'blob')} of {len(sizes):,} are in the store already"))
+        report(Note(f"{kept:,} of {count_text(len(sizes), 'blob')} are in the store already"))
     with store.writing() as writing:
         keep = _keeper(writing, wanted)
         problems = payload.pass_payload(blobs, keep, workers=workers, report=report, phase="importing")
-        problems += payload.absent(trees, everything, store.has)
         payload.require_none(problems, hint="copy the bundle again; the next import keeps the files that were good")
         for tree in trees.values():
             writing.add_bytes(tree.encode())
@@ -163,6 +169,8 @@ def _index(db: Session, trees: Mapping[Digest, Tree], store: Store, read: ReadIn
             report(Warned(f"its packages cannot be searched: {cause.message}", where=cause.where))
         else:
             db.search.index(digest, found)
+            for problem in found.unread:
+                report(Warned(f"cannot be read, and is carried as it is: {problem.message}", where=problem.where))
 
 
 def _move_names(db: Session, bundle: VerifiedBundle, moved: Sequence[Moved], *, now: str) -> None:
@@ -204,6 +212,7 @@ def _facts(bundle: VerifiedBundle, moved: Sequence[Moved]) -> dict[str, object]:
         "destination": bundle.manifest.destination,
         "sequence": bundle.manifest.sequence,
         "signers": list(bundle.signers),
+        "signatures": digest_of(bundle.signatures),
         "allowed_rollback": bundle.allowed,
         "moved": [{"repository": one.repository, "old": one.old, "new": one.new} for one in moved],
     }

@@ -44,7 +44,7 @@ class Keys:
 
 @dataclass(frozen=True, slots=True)
 class Signers:
-    """The keys that sign one export, distinct."""
+    """The keys that sign one export or one receipt, distinct."""
 
     keys: tuple[keys.SigningKey, ...]
 
@@ -53,9 +53,9 @@ class Signers:
         """Name the keys."""
         return tuple(key.public.fingerprint for key in self.keys)
 
-    def sign(self, data: bytes) -> bytes:
+    def sign(self, data: bytes, namespace: str = NAMESPACE_BUNDLE) -> bytes:
         """Give one armored signature a key, one after another."""
-        return b"".join(key.sign(data, NAMESPACE_BUNDLE) for key in self.keys)
+        return b"".join(key.sign(data, namespace) for key in self.keys)
 
 
 Ask = Callable[[str], Sequence[bytes]]

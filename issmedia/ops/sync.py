@@ -48,7 +48,7 @@ def sync(
     snapshot = _snapshot(repository, upstream, found, inventory, now=now)
     changed = before is None or (before.tree, before.incomplete) != (snapshot.tree, snapshot.incomplete)
     if changed:
-        _record(depot, snapshot, inventory, now=now)
+        _record(depot, before, snapshot, inventory, now=now)
     return _result(snapshot, changed=changed)
 
 
@@ -120,7 +120,9 @@ def _snapshot(repository: Repository, upstream: Upstream, found: Synced, invento
     )
 
 
-def _record(depot: OwnedDepot, snapshot: Snapshot, inventory: Inventory, *, now: str) -> None:
+def _record(depot: OwnedDepot, before: Snapshot | None, snapshot: Snapshot, inventory: Inventory, *, now: str) -> None:
+    old = None if before is None else before.tree
+    move = {"repository": snapshot.repository, "old": old, "new": snapshot.tree}
     with depot.catalog.changing() as db:
         db.names.add_snapshot(snapshot)
         db.search.index(snapshot.tree, inventory)
@@ -129,6 +131,7 @@ def _record(depot: OwnedDepot, snapshot: Snapshot, inventory: Inventory, *, now:
             "tree": snapshot.tree,
             "packages": snapshot.packages,
             "incomplete": len(snapshot.incomplete),
+            "moved": [move] if old != snapshot.tree else [],
         }
         db.ledger.append("sync", facts, now=now)
 

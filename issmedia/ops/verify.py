@@ -11,7 +11,6 @@ from itertools import islice
 
 from issmedia.base.digest import Digest
 from issmedia.base.errors import (
-    BaseMissingError,
     ExpiredError,
     FormatError,
     FutureError,
@@ -25,6 +24,7 @@ from issmedia.bundle import layout, payload
 from issmedia.bundle.reader import read_sums
 from issmedia.depot.keyring import Keyring
 from issmedia.depot.signatures import Verdict, check_signatures
+from issmedia.depot.store import Store
 from issmedia.model import trust
 from issmedia.model.manifest import (
     Manifest,
@@ -65,28 +65,30 @@ def verify(
     allow: str | None = None,
 ) -> VerifiedBundle:
     """Do steps 3 to 8. `allow` is (the beginning of) the id of a bundle that may be older or expired."""
-    verdict = _signatures(bundle, keyring, state, now=now, report=report)
+    verdict = require_signatures(bundle, keyring, state, now=now, report=report)
     manifest = parse_manifest(bundle.manifest)
     allowed = _allowed(bundle.id, allow)
     _require_current(bundle.id, manifest, state, now=now, allowed=allowed)
     trust.require_destination(manifest, state)
     volumes = tuple(_volume(volume, manifest) for volume in bundle.volumes)
     _require_distinct(volumes)
-    _require_base(manifest)
+    _require_base(manifest, state, report)
     return VerifiedBundle(
         bundle.id, manifest, bundle.manifest, bundle.signatures, tuple(verdict.signers), volumes, allowed
     )
 
 
-def check(bundle: VerifiedBundle, *, strict: bool, workers: int, report: Report) -> Checked:
+def check(bundle: VerifiedBundle, store: Store, *, strict: bool, workers: int, report: Report) -> Checked:
     """Do steps 10 to 12, the bytes going nowhere; raise once, naming every bad file, and when `strict` every stray.
+
+    `store` holds what a delta starts from.
 
     The kind of error is that of the step which failed first: a listing that was signed malformed is a `FormatError`.
     """
-    trees, faults = payload.try_trees(bundle)
+    trees, faults = payload.try_trees(bundle, store)
     blobs = payload.blobs_on(bundle, trees)
     problems = payload.pass_payload(blobs, payload.hash_only, workers=workers, report=report, phase="verifying")
-    problems += payload.absent(trees, blobs, lambda digest, size: False)  # noqa: ARG005
+    problems += payload.absent(trees, blobs, store.has if bundle.manifest.kind == "delta" else _nowhere)
     problems += _strays(bundle, strict=strict, report=report)
     if len(faults) == 1 and not problems:
         raise faults[0]
@@ -95,6 +97,11 @@ def check(bundle: VerifiedBundle, *, strict: bool, workers: int, report: Report)
     payload.require_none(problems, hint="copy the bundle again, or ask for another copy", kind=kind)
     entries = [volume.entry for volume in bundle.volumes]
     return Checked(bundle, sum(one.files for one in entries), sum(one.bytes for one in entries))
+
+
+def _nowhere(_digest: Digest, _size: int) -> bool:
+    """Hold nothing: a full bundle is whole by itself."""
+    return False
 
 
 def report_strays(bundle: VerifiedBundle, *, strict: bool, report: Report) -> None:
@@ -108,7 +115,7 @@ def _strays(bundle: VerifiedBundle, *, strict: bool, report: Report) -> list[Pro
     most = MAX_STRAYS if strict else MAX_WARNINGS
     problems = []
     for volume in bundle.volumes:
-        paths = volume.source.stray(frozenset(volume.index) | layout.APART)
+        paths = volume.source.stray(frozenset(volume.index) | layout.APART | layout.BESIDE)
         problems += [Problem(f"{volume.where}: {path}", _UNDECLARED) for path in islice(paths, most)]
         if more := sum(1 for _ in paths):
             problems.append(Problem(volume.where, f"{more:,} more files are not declared by {layout.SUMS}"))
@@ -119,7 +126,9 @@ def _strays(bundle: VerifiedBundle, *, strict: bool, report: Report) -> list[Pro
     return []
 
 
-def _signatures(bundle: UnverifiedBundle, keyring: Keyring, state: SiteState, *, now: str, report: Report) -> Verdict:
+def require_signatures(
+    bundle: UnverifiedBundle, keyring: Keyring, state: SiteState, *, now: str, report: Report
+) -> Verdict:
     """Step 3: enough distinct trusted keys signed exactly these bytes."""
     at = trust.effective_now(now, state)
     if at != now:
@@ -188,12 +197,8 @@ def _require_distinct(volumes: Sequence[VerifiedVolume]) -> None:
             raise NotIntactError(f"volume {volume.entry.number} is given twice", where=volume.where)
 
 
-def _require_base(manifest: Manifest) -> None:
-    """Step 8: a delta's base trees are here. This version imports full bundles only."""
-    deltas = [one.path for one in manifest.repositories if one.base_trees]
-    if manifest.kind != "full" or deltas or any(tree.dictionary for tree in manifest.trees):
-        raise BaseMissingError(
-            "this bundle is a delta; this version of issmedia imports full bundles",
-            where=manifest.chain,
-            hint="ask for a full bundle: issmedia export --full",
-        )
+def _require_base(manifest: Manifest, state: SiteState, report: Report) -> None:
+    """Step 8: of each repository of a delta a base tree is here."""
+    if (sign := trust.restored(manifest, state)) is not None:
+        report(Warned(f"{sign}: this site was restored from an older backup", where=manifest.chain))
+    trust.require_base(manifest, state)

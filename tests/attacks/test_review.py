@@ -56,6 +56,7 @@ def test_018_an_older_state_does_not_come_back_by_another_chain(
     hq.do("export", "--to", tmp_path / "old")
     build_repo(repo.path, ["newer"])
     _sync_later(hq, monkeypatch)
+    hq.do("site", "add", "lab")
     hq.do("export", "--to", tmp_path / "new", "--to-site", "LAB")
     lab.do("import", tmp_path / "new")
     before = lab.state()

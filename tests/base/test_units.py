@@ -2,7 +2,7 @@
 
 import pytest
 
-from issmedia.base.units import bytes_text, count_text, seconds_text
+from issmedia.base.units import bytes_text, count_text, days_between, seconds_text
 
 
 @pytest.mark.parametrize(
@@ -40,3 +40,17 @@ def test_a_plural_is_made_with_s_where_none_is_given() -> None:
 )
 def test_durations_have_two_parts_at_most(seconds: float, text: str) -> None:
     assert text == seconds_text(seconds)
+
+
+@pytest.mark.parametrize(
+    ("later", "days"),
+    [
+        ("2026-06-01T12:00:00Z", 0),
+        ("2026-06-02T11:59:59Z", 0),
+        ("2026-06-02T12:00:00Z", 1),
+        ("2027-06-01T12:00:00Z", 365),
+        ("1970-01-01T00:00:00Z", 0),
+    ],
+)
+def test_days_are_counted_whole_and_never_below_none(later: str, days: int) -> None:
+    assert days == days_between("2026-06-01T12:00:00Z", later)

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from issmedia.base.work import Workers, each
+from issmedia.base.work import each
+from issmedia.base.workers import Workers
 
 
 @pytest.mark.parametrize("workers", [1, 4])

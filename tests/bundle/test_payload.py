@@ -11,6 +11,7 @@ from issmedia.base.digest import Digest, digest_of
 from issmedia.base.errors import NotIntactError, Problem
 from issmedia.base.events import Advanced, Event, Started
 from issmedia.bundle import payload
+from issmedia.depot.store import Store
 from tests.makers.bundles import Bundle, bundle_of, verified
 
 CONTENT = {"a.rpm": b"a" * 5000, "d/b.rpm": b"same"}
@@ -43,13 +44,16 @@ class Kept:
         return digest_of(data), len(data)
 
 
+NO_BASE = Store(Path("/nowhere"))
+
+
 def pass_over(
     root: Path, stick: Path, keep: payload.Keep = payload.hash_only, events: list[Event] | None = None
 ) -> list[Problem]:
     """Pass the payload of a volume."""
     seen: list[Event] = [] if events is None else events
     with verified(root, stick) as bundle:
-        blobs = payload.blobs_on(bundle, payload.read_trees(bundle))
+        blobs = payload.blobs_on(bundle, payload.read_trees(bundle, NO_BASE))
         found = payload.pass_payload(blobs, keep, workers=2, report=seen.append, phase="testing")
     return found
 
@@ -72,7 +76,7 @@ def test_a_good_volume_has_no_problems_and_every_byte_is_counted(tmp_path: Path,
 
 def test_trees_are_read_from_their_listings(tmp_path: Path, stick: Path) -> None:
     with verified(tmp_path, stick) as found:
-        trees = payload.read_trees(found)
+        trees = payload.read_trees(found, NO_BASE)
 
     paths = sorted(entry.path for tree in trees.values() for entry in tree.entries)
     assert paths == ["a.rpm", "c.rpm", "d/b.rpm"]
@@ -174,7 +178,7 @@ def test_a_wrong_size_is_refused_unread(
 
 def test_what_is_on_no_volume_and_not_held_is_named(tmp_path: Path, stick: Path) -> None:
     with verified(tmp_path, stick) as bundle:
-        trees = payload.read_trees(bundle)
+        trees = payload.read_trees(bundle, NO_BASE)
         blobs = [blob for blob in payload.blobs_on(bundle, trees) if blob.sha256 != digest_of(b"same")]
 
         missing = payload.absent(trees, blobs, lambda digest, size: False)
@@ -200,7 +204,7 @@ def test_a_damaged_listing_is_refused_by_name(tmp_path: Path, stick: Path, damag
     listing.write_bytes(damage(listing.read_bytes()))
 
     with verified(tmp_path, stick) as bundle, pytest.raises(NotIntactError) as caught:
-        payload.read_trees(bundle)
+        payload.read_trees(bundle, NO_BASE)
 
     assert caught.value.where == f"{stick}: trees/{listing.name}"
 

@@ -8,13 +8,15 @@ import zstandard
 
 from issmedia.base.digest import digest_of
 from issmedia.base.errors import UsageError
-from issmedia.bundle.layout import parse_sums
-from issmedia.bundle.volume import Header, Plan, plan_bundle
+from issmedia.bundle.layout import blob_path, parse_sums
+from issmedia.bundle.listing import unpack
+from issmedia.bundle.volume import Plan, plan_bundle
 from issmedia.model.documents import LeftOut
 from issmedia.model.manifest import Count, Missing, Stored, parse_manifest
+from issmedia.model.target import Header, RepositoryTarget
 from issmedia.model.tree import parse_tree
 from tests.makers.bundles import bundle_of, content_of
-from tests.makers.documents import header, target
+from tests.makers.documents import bundle_base, header, target
 
 ZOO, FARM = target("p/zoo"), target("q/farm", {"c.rpm": b"ccc", "a.rpm": b"a"})
 
@@ -165,3 +167,101 @@ def test_labels_differ_from_bundle_to_bundle() -> None:
 
     assert len(labels) == 19
     assert all(len(label) <= 32 and label.isascii() and label.isupper() for label in labels)
+
+
+REPOMD = "repodata/repomd.xml"
+BASE = {"a.rpm": b"a", "b.rpm": b"bb", REPOMD: b"old"}
+GROWN = {"a.rpm": b"a", "c.rpm": b"ccc", REPOMD: b"new!"}
+
+
+def delta_of(*targets: RepositoryTarget) -> Plan:
+    """Plan a bundle that starts from the first of its chain, as far as the targets do."""
+    return plan_bundle(header(sequence=2, bases=(bundle_base(1),)), targets)
+
+
+def payload(plan: Plan) -> dict[str, int]:
+    """Map path → bytes of what lies on the volume and was not made by the plan."""
+    return {file.path: file.size for file in plan.volumes[0].files if file.content is None}
+
+
+def test_a_delta_carries_only_what_its_base_lacks() -> None:
+    plan = delta_of(target("p/zoo", GROWN, bases=(BASE,)))
+
+    (repo,) = plan.manifest.repositories
+    assert payload(plan) == {"repos/p/zoo/c.rpm": 3, blob_path(digest_of(b"new!")): 4}
+    assert (repo.all, repo.added, repo.removed) == (Count(3, 8), Count(2, 7), Count(2, 5))
+    assert (plan.manifest.kind, plan.manifest.content) == ("delta", Count(2, 7))
+    assert repo.base_trees == (target("p/zoo", BASE).tree.digest,)
+
+
+def test_with_several_bases_what_any_of_them_lacks_travels() -> None:
+    plan = delta_of(target("p/zoo", GROWN, bases=(BASE, {"c.rpm": b"ccc", REPOMD: b"new!"})))
+
+    assert payload(plan) == {
+        "repos/p/zoo/a.rpm": 1,
+        "repos/p/zoo/c.rpm": 3,
+        blob_path(digest_of(b"new!")): 4,
+    }
+
+
+def test_a_repository_that_a_base_lacks_travels_whole_and_is_offered_to_dnf() -> None:
+    plan = delta_of(target("p/zoo", GROWN, bases=(BASE,)), target("q/farm", GROWN))
+
+    client_file = content(plan, "issmedia.repo")
+    assert [path for path in payload(plan) if "farm" in path] == [f"repos/q/farm/{path}" for path in sorted(GROWN)]
+    assert (b"repos/q/farm/" in client_file, b"repos/p/zoo/" in client_file) == (True, False)
+    assert [len(repo.base_trees) for repo in plan.manifest.repositories] == [1, 0]
+
+
+def test_a_bundle_of_which_every_repository_travels_whole_is_full() -> None:
+    plan = delta_of(ZOO)
+
+    assert (plan.manifest.kind, plan.manifest.bases) == ("full", ())
+    assert plan == plan_bundle(header(sequence=2), (ZOO,))
+
+
+MANY = {f"Packages/{number}.rpm": b"%d" % number for number in range(200)}
+MORE = MANY | {"Packages/more.rpm": b"more"}
+
+
+@pytest.mark.parametrize(
+    ("bases", "patched"),
+    [((), False), ((MANY,), True), ((MANY, MANY), True), ((MANY, BASE), False)],
+    ids=["none", "one", "one twice", "two"],
+)
+def test_a_listing_is_a_patch_where_there_is_one_base(bases: tuple[dict[str, bytes], ...], patched: bool) -> None:
+    plan = delta_of(target("p/zoo", MORE, bases=bases))
+
+    (entry,) = plan.manifest.trees
+    base = target("p/zoo", MANY).tree
+    stored = content(plan, f"trees/{entry.digest}.jsonl.zst")
+    found = unpack(stored, entry.size, base.encode() if patched else None, where="here")
+    assert entry.dictionary == (base.digest if patched else None)
+    assert parse_tree(found, where="here") == target("p/zoo", MORE).tree
+
+
+def test_an_empty_delta_proves_with_little_that_nothing_changed() -> None:
+    repositories = [f"p/repo-{number}" for number in range(5)]
+    plan = delta_of(
+        *(target(path, MANY | {"x": path.encode()}, bases=(MANY | {"x": path.encode()},)) for path in repositories)
+    )
+
+    made = [file.size for file in plan.volumes[0].files if not file.path.startswith(("README", "schemas/"))]
+    assert (payload(plan), plan.manifest.content) == ({}, Count(0, 0))
+    assert sum(made) + len(plan.manifest_bytes) + len(plan.volumes[0].sums) <= 14_000
+
+
+def test_the_same_bases_in_any_order_give_the_same_bytes() -> None:
+    one, other = (target("p/zoo", GROWN, bases=bases) for bases in ((BASE, MANY), (MANY, BASE)))
+
+    assert delta_of(one, FARM).manifest_bytes == delta_of(FARM, other).manifest_bytes
+
+
+def test_the_readme_of_a_delta_says_what_it_starts_from_within_80_columns() -> None:
+    bases = tuple(map(bundle_base, range(1, 9)))
+    plan = plan_bundle(header(sequence=9, bases=bases), (target("p/zoo", GROWN, bases=(BASE,)),))
+
+    lines = content(plan, "README.txt").decode().splitlines()
+
+    assert [f"  hq #{number}, 2026-06-01" in lines for number in range(1, 9)] == [True] * 8
+    assert max(map(len, lines)) <= 80

@@ -10,6 +10,7 @@ import pytest
 from issmedia import __version__
 from issmedia.cli.main import cli, run
 from tests.cli.conftest import World
+from tests.makers.receipts import SIGNER, sample_receipt, signed
 from tests.makers.sites import Site
 from tests.makers.sshkeys import ed25519_key
 
@@ -29,6 +30,7 @@ def commands(command: click.Command = cli, path: Line = ()) -> Iterator[Line]:
 
 
 EVERY = list(commands())
+SITE_FIELDS = {"label", "site", "added", "keys", "last_export", "receipts", "receipt"}
 LINES: dict[Line, tuple[Line, set[str]]] = {
     ("init",): ((), {"depot", "site"}),
     ("keys", "generate"): (("other",), {"name", "fingerprint", "public"}),
@@ -49,15 +51,53 @@ LINES: dict[Line, tuple[Line, set[str]]] = {
     ("export",): (("--to", "{out}"), {"bundle", "directory", "manifest"}),
     ("inspect",): (("{stick}",), {"verified", "id", "manifest", "signatures", "volumes"}),
     ("verify",): (("{stick}",), {"verified", "bundle", "chain", "signers", "files", "bytes", "incomplete"}),
-    ("import",): (("{stick}",), {"dry_run", "imported", "published"}),
+    ("import",): (("{stick}",), {"dry_run", "imported", "published", "report"}),
     ("publish",): ((), {"changed", "generation", "repositories", "made"}),
-    ("status",): ((), {"site", "depot", "repositories", "bundles", "ledger_entries", "ledger_head"}),
+    ("status",): (
+        (),
+        {
+            "site",
+            "depot",
+            "repositories",
+            "bundles",
+            "chains",
+            "sites",
+            "unknown",
+            "ledger_entries",
+            "ledger_head",
+        },
+    ),
+    ("site", "add"): (("new", "--key", "{key}"), SITE_FIELDS),
+    ("site", "show"): (("lab-north",), SITE_FIELDS),
+    ("site", "remove"): (("lab-north", "--yes"), {"removed"}),
+    ("receipt", "show"): (("--to", "{out}"), {"id", "receipt"}),
+    ("receipt", "accept"): (
+        ("{receipt}",),
+        {
+            "site",
+            "site_id",
+            "receipt",
+            "created",
+            "ledger_entries",
+            "again",
+            "restored",
+            "repositories",
+            "refused",
+        },
+    ),
+    ("diff",): (("p/zoo", "p/zoo@1"), {"old", "new", "totals", "cves", "repositories"}),
     ("search",): (("app",), {"packages", "advisories"}),
+    ("rollback",): ((), {"dry_run", "rollback", "published"}),
+    ("prune",): (("--keep", "1"), {"removed", "pruned"}),
     ("audit",): ((), {"entries", "trees", "blobs", "size", "problems", "quarantined"}),
 }
 """Command → arguments that work on `site`, and the fields of what `--json` answers."""
 
-LISTS: dict[Line, set[str]] = {("product", "list"): {"label", "name"}, ("repo", "list"): {"label", "product"}}
+LISTS: dict[Line, set[str]] = {
+    ("product", "list"): {"label", "name"},
+    ("repo", "list"): {"label", "product"},
+    ("site", "list"): SITE_FIELDS,
+}
 """Commands that answer a list, and fields of its items."""
 
 
@@ -67,13 +107,17 @@ def site(hq: Site, world: World) -> Site:
     hq.do("keys", "trust", "hq", hq.public_key)
     hq.do("keys", "trust", "friend", ed25519_key(1).public.line)
     hq.do("product", "add", "empty")
+    hq.do("site", "add", "lab-north", "--key", SIGNER.public.line)
+    hq.do("site", "add", "other")
     return hq
 
 
 def filled(arguments: Line, world: World, tmp_path: Path) -> Line:
     """Put the places in."""
-    key = ed25519_key(2).public.line
-    return tuple(one.format(key=key, out=tmp_path / "out", stick=world.stick) for one in arguments)
+    receipt = tmp_path / "receipt"
+    receipt.write_bytes(signed(sample_receipt()))
+    places = {"key": ed25519_key(2).public.line, "out": tmp_path / "out", "stick": world.stick, "receipt": receipt}
+    return tuple(one.format(**places) for one in arguments)
 
 
 def test_every_command_is_tried_here() -> None:

@@ -140,6 +140,7 @@ def test_clients_can_read_everything_whatever_the_umask(hq: Site, world: World, 
 
 
 def test_a_bundle_for_another_site_is_refused(hq: Site, lab: Site, tmp_path: Path) -> None:
+    hq.do("site", "add", "field")
     hq.do("export", "p/farm", "--to", tmp_path / "out", "--to-site", "field")
     before = lab.state()
 

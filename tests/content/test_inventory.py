@@ -8,7 +8,7 @@ import pytest
 from issmedia.base.digest import Digest
 from issmedia.base.errors import FormatError
 from issmedia.content.base import Synced
-from issmedia.content.yum import YUM
+from issmedia.content.yum.content import YUM
 from issmedia.content.yum.inventory import is_signed
 from issmedia.model.tree import Entry, Tree, tree_of
 from tests.makers.repos import BuiltRepo

@@ -10,7 +10,7 @@ import pytest
 
 from issmedia.base.errors import FormatError, UpstreamError
 from issmedia.base.events import Advanced, Event, Finished, Started, Warned
-from issmedia.content.yum import YUM
+from issmedia.content.yum.content import YUM
 from tests.makers.extras import AdvisorySpec
 from tests.makers.http_server import FOR_EVER, Answer, Cut, WrongLength, serving
 from tests.makers.openpgp import OpenPGPKey

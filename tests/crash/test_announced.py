@@ -25,6 +25,7 @@ _OWN = re.compile(r"files\.\w+|self\._store\.\w+")
 
 ELSEWHERE = {
     "issmedia.content.yum.child": {"open", "os.open", "os.write"},
+    "issmedia.content.yum.nursery": {"os.fdopen"},
     "issmedia.content.yum.sync": {"os.fdopen"},
     "issmedia.cli.main": {"os.open"},
 }

@@ -125,3 +125,24 @@ def test_the_floor_of_the_clock_is_the_newest_import(catalog: Catalog) -> None:
         record(db.history, C, 3, "export", created="2030-01-01T00:00:00Z")
 
         assert (before, db.history.newest_created()) == ("", "2027-01-01T00:00:00Z")
+
+
+def test_the_newest_import_of_each_chain_is_given_as_it_was_recorded(catalog: Catalog) -> None:
+    with catalog.changing() as db:
+        record(db.history, B, 2, created="2026-01-01T00:00:00Z")
+        record(db.history, A, 1)
+        record(db.history, C, 5, destination="lab")
+        record(db.history, A, 9, "export")
+
+        found = db.history.newest_imports()
+
+        assert [(one.chain, one.id) for one in found] == [("hq #2", B), ("hq → lab #5", C)]
+        assert found[0].created == "2026-01-01T00:00:00Z"
+
+
+def test_the_trees_of_all_bundles_are_known(catalog: Catalog) -> None:
+    with catalog.changing() as db:
+        record(db.history, A, 1)
+        record(db.history, B, 1, "export")
+
+        assert db.history.known_trees() == {repo.tree for repo in sample_manifest().repositories}

@@ -5,9 +5,12 @@ from pathlib import Path
 import pytest
 
 from issmedia.base.digest import Digest, digest_of
+from issmedia.base.errors import Problem
 from issmedia.depot.catalog import Catalog, Session
+from issmedia.depot.catalog_search import Details
+from issmedia.model.builds import PackageBuild
 from issmedia.model.documents import Product, Repository, Snapshot
-from issmedia.model.package import Advisory, Inventory, Package
+from issmedia.model.package import Advisory, Group, Inventory, ModuleStream, Package
 from tests.makers.documents import NOW
 
 OLD, NEW = Digest("a" * 64), Digest("b" * 64)
@@ -153,3 +156,44 @@ def test_more_than_one_batch_of_rows_is_indexed(catalog: Catalog) -> None:
         hold(db, OLD, *many)
 
         assert len(db.search.packages("package")) == 5001
+
+
+def test_a_tree_lists_its_builds_whatever_is_current(catalog: Catalog) -> None:
+    with catalog.changing() as db:
+        hold(db, OLD, package("app"), package("app", "2.0", epoch=""))
+        hold(db, NEW, package("other"))
+
+        assert sorted(db.search.builds(OLD), key=lambda one: one.version) == [
+            PackageBuild("app", "0", "1.0", "1", "noarch", digest_of(b"app 1.0")),
+            PackageBuild("app", "0", "2.0", "1", "noarch", digest_of(b"app 2.0")),
+        ]
+
+
+def test_a_tree_lists_its_advisories_by_id_with_sorted_cves(catalog: Catalog) -> None:
+    with catalog.changing() as db:
+        hold(db, OLD, advisories=(advisory("B-1", "CVE-2", "CVE-1"), advisory("A-1")))
+        hold(db, NEW, advisories=(advisory("B-1", "CVE-3"),))
+
+        assert db.search.advisories_of(OLD) == [advisory("A-1"), advisory("B-1", "CVE-1", "CVE-2")]
+
+
+def test_a_tree_that_is_not_indexed_has_nothing_and_unknown_details(catalog: Catalog) -> None:
+    with catalog.changing() as db:
+        assert (db.search.builds(OLD), db.search.advisories_of(OLD), db.search.details(OLD)) == ([], [], None)
+
+
+def test_groups_and_module_streams_are_kept(catalog: Catalog) -> None:
+    group = Group("tools", "Tools", OLD)
+    stream = ModuleStream("app", "1.10", (1 << 64) - 1, "", "x86_64", NEW)
+
+    with catalog.changing() as db:
+        db.search.index(OLD, Inventory((), (), (group,), (stream,)))
+
+        assert db.search.details(OLD) == Details((group,), (stream,))
+
+
+def test_groups_and_streams_are_unknown_where_one_could_not_be_read(catalog: Catalog) -> None:
+    with catalog.changing() as db:
+        db.search.index(OLD, Inventory((), (), (Group("tools", "Tools", OLD),), (), (Problem("modules", "no YAML"),)))
+
+        assert db.search.details(OLD) is None

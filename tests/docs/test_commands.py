@@ -25,8 +25,8 @@ SCRIPTS = {
 }
 """Options of the scripts, and what the scripts pass on."""
 
-OF_OTHERS = {"--setopt", "--no-index", "--find-links"}
-"""Options of dnf and pip that our documents name."""
+OF_OTHERS = {"--setopt", "--no-index", "--find-links", "--patch-from"}
+"""Options of dnf, pip and zstd that our documents name."""
 
 
 def faults(text: str) -> Iterator[str]:
@@ -130,6 +130,6 @@ def test_a_shell_can_complete_commands_and_options() -> None:
         done = subprocess.run(program, env=given, capture_output=True, text=True, check=True)
         return {line.partition(",")[2] for line in done.stdout.splitlines()}
 
-    assert {"repo"} == completed("issmedia", "re")
+    assert {"repo", "receipt"} == completed("issmedia", "re")
     assert {"add", "list", "show", "set", "remove"} == completed("issmedia", "repo", "")
     assert {"--to", "--to-site"} == completed("issmedia", "export", "--to")

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.makers.extras import AdvisorySpec
 from tests.makers.markdown import Example, documents, examples
 from tests.makers.openpgp import OpenPGPKey
-from tests.makers.repos import sample_repo
+from tests.makers.repos import PackageSpec, build_repo, sample_repo
 
 SHOWN = [path for path in documents() if examples(path)]
 
@@ -18,8 +19,7 @@ SHOWN = [path for path in documents() if examples(path)]
 @pytest.mark.parametrize("document", SHOWN, ids=lambda path: path.name)
 def test_the_examples_of_a_document_run_as_written(tmp_path: Path, key: OpenPGPKey, document: Path) -> None:
     here = tmp_path / "here"
-    sample_repo(here / "upstream", key=key)
-    (here / "vendor.asc").write_bytes(key.public)
+    lay_out(here, key)
     shown = examples(document)
 
     outcomes = run_in_one_shell(shown, here, tmp_path)
@@ -54,6 +54,16 @@ def test_the_ellipsis_stands_for_anything(shown: tuple[str, ...], said: str, fit
     example = Example("x:1", "true", 0, shown)
 
     assert example.fits(said) == fits
+
+
+def lay_out(here: Path, key: OpenPGPKey) -> None:
+    """Write what the examples start from: `upstream`, its later states `week-2` to `week-4`, `vendor.asc`."""
+    sample_repo(here / "upstream", key=key)
+    for week in (2, 3, 4):
+        library = PackageSpec("library", f"2.{week - 1}", requires=("base",))
+        fix = AdvisorySpec(f"TEST-2027:{week:04}", ("library",), title="Fix library", cves=(f"CVE-2027-{week:04}",))
+        build_repo(here / f"week-{week}", ["app", library, "base"], advisories=[fix], sign_with=key)
+    (here / "vendor.asc").write_bytes(key.public)
 
 
 def run_in_one_shell(shown: list[Example], here: Path, scratch: Path) -> list[tuple[int, str]]:

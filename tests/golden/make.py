@@ -1,6 +1,6 @@
 """Make the newest golden bundle, or the schemas.
 
-    python -m tests.golden.make              writes tests/golden/NEWEST, which must not be there
+    python -m tests.golden.make              writes tests/golden/NEWEST and NEWEST-delta, which must not be there
     python -m tests.golden.make --schemas    writes schemas/
 
 Everything that a bundle's bytes depend on is fixed here: repositories, site, key, moment, name of the tool.
@@ -10,18 +10,21 @@ import argparse
 import shutil
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 from issmedia.base import files
+from issmedia.base.digest import Digest
 from issmedia.base.events import ignore
-from issmedia.content.yum import YUM
+from issmedia.content.yum.content import YUM
 from issmedia.depot.depot import OwnedDepot
+from issmedia.model import schemas
 from issmedia.model.manifest import Tool
-from issmedia.model.schemas import DOCUMENTS, schema
 from issmedia.model.trust import NAMESPACE_BUNDLE
 from issmedia.net.directory import DirectoryUpstream
 from issmedia.ops import setup
 from issmedia.ops.exports import ExportOptions, export_bundle, plan_export
+from issmedia.ops.states import find_state
 from issmedia.ops.sync import sync
 from tests.makers.openpgp import openpgp_key
 from tests.makers.repos import build_repo, sample_repo
@@ -29,7 +32,10 @@ from tests.makers.sshkeys import ed25519_key
 
 GOLDEN = Path(__file__).parent
 NEWEST = GOLDEN / "v1"
-"""The bundle that today's exporter must make again, bit for bit."""
+"""The bundle that today's exporter must make again, bit for bit; a full one."""
+
+DELTA = GOLDEN / f"{NEWEST.name}-delta"
+"""The delta after it, as today's exporter must make it."""
 
 SCHEMAS = GOLDEN.parents[1] / "schemas"
 CREATED = "2023-11-14T22:13:20Z"
@@ -49,29 +55,25 @@ def upstreams(directory: Path) -> dict[str, Path]:
     return {"demo/farm": farm.path, "demo/zoo": zoo.path}
 
 
-def export_golden(work: Path, sources: dict[str, Path], volume: Path) -> None:
-    """Sync these sources into a depot in `work` and write the bundle to `volume`."""
+def export_golden(work: Path, sources: dict[str, Path], volume: Path, delta: Path) -> None:
+    """Sync these sources into a depot in `work`, write the bundle to `volume`, and the next one, a delta, to `delta`.
+
+    Between them the farm becomes what the zoo is.
+    """
     depot = setup.init(work / "depot", name="golden", site_id="0123456789abcdef" * 2, now=CREATED)
     with depot.owned("golden", now=CREATED) as owned:
         for path, source in sources.items():
+            _add(owned, path)
             _sync(owned, path, source)
-        plan = plan_export(owned, OPTIONS, volume, tool=TOOL, now=CREATED)
-        export_bundle(
-            plan,
-            owned,
-            volume,
-            sign=lambda data: SIGNER.sign(data, NAMESPACE_BUNDLE),
-            signers=[SIGNER.public.fingerprint],
-            now=CREATED,
-            workers=1,
-            report=ignore,
-        )
+        first = _export(owned, OPTIONS, volume)
+        _sync(owned, "demo/farm", sources["demo/zoo"])
+        _export(owned, replace(OPTIONS, bases=(find_state(owned, first),)), delta)
 
 
 def write_schemas() -> None:
     """Write `schemas/`."""
-    for name in DOCUMENTS:
-        files.write_atomic(SCHEMAS / name, schema(name))
+    for name in schemas.SCHEMAS:
+        files.write_atomic(SCHEMAS / name, schemas.schema(name))
 
 
 def main() -> None:
@@ -86,17 +88,43 @@ def main() -> None:
     if NEWEST.exists() and not options.replace:
         sys.exit(f"{NEWEST} is there, and stays for ever: name the new one in {__file__}")
     with tempfile.TemporaryDirectory() as work:
-        export_golden(Path(work), upstreams(Path(work) / "upstream"), Path(work) / "volume")
-        shutil.rmtree(NEWEST, ignore_errors=True)
-        shutil.copytree(Path(work) / "volume", NEWEST)
+        made = {NEWEST: Path(work) / "volume", DELTA: Path(work) / "delta"}
+        export_golden(Path(work), upstreams(Path(work) / "upstream"), *made.values())
+        for golden, volume in made.items():
+            shutil.rmtree(golden, ignore_errors=True)
+            shutil.copytree(volume, golden)
     (GOLDEN / "golden.pub").write_text(f"{SIGNER.public.line} golden\n")
 
 
-def _sync(depot: OwnedDepot, path: str, source: Path) -> None:
-    url = f"https://mirror.example.com/{path}/"
+def _export(depot: OwnedDepot, options: ExportOptions, volume: Path) -> Digest:
+    plan = plan_export(depot, options, volume, tool=TOOL, now=CREATED)
+    export_bundle(
+        plan,
+        depot,
+        volume,
+        sign=lambda data: SIGNER.sign(data, NAMESPACE_BUNDLE),
+        signers=[SIGNER.public.fingerprint],
+        now=CREATED,
+        workers=1,
+        report=ignore,
+    )
+    return plan.id
+
+
+def _url(path: str) -> str:
+    return f"https://mirror.example.com/{path}/"
+
+
+def _add(depot: OwnedDepot, path: str) -> None:
     keys = [VENDOR.public] if path == "demo/zoo" else []
-    repository = setup.add_repository(depot, path, url, name=None, keys=keys, now=CREATED)
-    with DirectoryUpstream(source, url=url, listed=True) as upstream:
+    setup.add_repository(depot, path, _url(path), name=None, keys=keys, now=CREATED)
+
+
+def _sync(depot: OwnedDepot, path: str, source: Path) -> None:
+    with depot.catalog.reading() as db:
+        repository = db.names.repository(path)
+    assert repository is not None
+    with DirectoryUpstream(source, url=_url(path), listed=True) as upstream:
         sync(repository, upstream, depot, YUM, now=CREATED, report=ignore)
 
 

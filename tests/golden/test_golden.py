@@ -9,14 +9,16 @@ import pytest
 import zstandard
 
 from issmedia.base.digest import digest_of
-from tests.golden.make import GOLDEN, NEWEST, export_golden
+from tests.golden.make import DELTA, GOLDEN, NEWEST, export_golden
 from tests.makers.bundles import content_of
 from tests.makers.sites import Site
 
-BUNDLES = sorted(path.parent for path in GOLDEN.glob("*/manifest.json"))
+BUNDLES = sorted(path.parent for path in GOLDEN.glob("*/manifest.json") if not path.parent.name.endswith("-delta"))
+DELTAS = sorted(path.parent for path in GOLDEN.glob("*-delta/manifest.json"))
 KEY = (GOLDEN / "golden.pub").read_text().strip()
 
 every_bundle = pytest.mark.parametrize("bundle", BUNDLES, ids=lambda path: path.name)
+every_delta = pytest.mark.parametrize("delta", DELTAS, ids=lambda path: path.name)
 
 
 @pytest.fixture
@@ -31,6 +33,11 @@ def lab(tmp_path: Path) -> Site:
 def validator(schema: Path) -> jsonschema.Draft202012Validator:
     """Load a schema that lies on a volume."""
     return jsonschema.Draft202012Validator(json.loads(schema.read_bytes()))
+
+
+def before(delta: Path) -> Path:
+    """Name the full bundle that a delta starts from."""
+    return delta.with_name(delta.name.removesuffix("-delta"))
 
 
 def listing(path: Path) -> list[dict[str, Any]]:
@@ -78,13 +85,40 @@ def test_its_documents_are_what_its_schemas_say(bundle: Path) -> None:
     assert entries
 
 
+@every_delta
+def test_a_delta_imports_where_its_base_was_imported(delta: Path, lab: Site) -> None:
+    manifest = json.loads((delta / "manifest.json").read_bytes())
+    lab.do("import", before(delta))
+
+    lab.do("verify", delta, "--strict")
+    lab.do("import", delta)
+
+    assert lab.trees() == {f"{one['product']}/{one['label']}": one["tree"] for one in manifest["repositories"]}
+
+
+@every_delta
+def test_a_delta_is_refused_without_its_base(delta: Path, lab: Site) -> None:
+    before = lab.state()
+
+    assert lab.call("import", delta).code == 6
+
+    assert lab.state() == before
+
+
+@every_delta
+def test_a_deltas_manifest_is_what_its_schema_says(delta: Path) -> None:
+    validator(delta / "schemas/manifest.schema.json").validate(json.loads((delta / "manifest.json").read_bytes()))
+
+
 def test_todays_exporter_makes_the_newest_again_bit_for_bit(tmp_path: Path) -> None:
     sources = {f"demo/{label}": NEWEST / "repos/demo" / label for label in ("farm", "zoo")}
 
-    export_golden(tmp_path, sources, tmp_path / "again")
+    export_golden(tmp_path, sources, tmp_path / "again", tmp_path / "delta")
 
     assert content_of(tmp_path / "again") == content_of(NEWEST)
+    assert content_of(tmp_path / "delta") == content_of(DELTA)
 
 
 def test_the_newest_is_among_the_golden_ones() -> None:
     assert NEWEST in BUNDLES
+    assert DELTA in DELTAS

@@ -58,14 +58,14 @@ def bundle_of(root: Path, *, keys: tuple[bytes, ...] = (), **repositories: Mappi
 
 
 @contextmanager
-def verified(root: Path, *volumes: Path) -> Iterator[VerifiedBundle]:
+def verified(root: Path, *volumes: Path, state: SiteState = LAB) -> Iterator[VerifiedBundle]:
     """Read a bundle past steps 1 to 8, as a site that trusts `SIGNER`; its keyring lies below `root`."""
     keyring = Keyring(root / "keyring")
     files.make_directory(keyring.directory)
     if not keyring.trusted():
         keyring.trust("hq", SIGNER.public)
     with read(volumes) as found:
-        yield verify(found, keyring, LAB, now=NOW, report=ignore)
+        yield verify(found, keyring, state, now=NOW, report=ignore)
 
 
 def content_of(directory: Path) -> dict[str, bytes]:

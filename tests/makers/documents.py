@@ -2,15 +2,16 @@
 
 import copy
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from issmedia.base.digest import Digest, digest_of
-from issmedia.bundle.volume import Header, Plan, plan_bundle
+from issmedia.bundle.volume import Plan, plan_bundle
 from issmedia.model import strictjson
 from issmedia.model.documents import LeftOut
-from issmedia.model.manifest import Manifest, ProductEntry, RepositoryTarget, SiteName, Stored, Tool
-from issmedia.model.tree import Entry, tree_of
+from issmedia.model.manifest import BaseEntry, Manifest, ProductEntry, SiteName, Stored, Tool
+from issmedia.model.target import Header, RepositoryTarget
+from issmedia.model.tree import Entry, Tree, tree_of
 
 Where = tuple[str | int, ...]
 """A place in a JSON document: names of fields, numbers of items."""
@@ -20,11 +21,21 @@ SITE = SiteName("0123456789abcdef" * 2, "hq")
 
 
 def header(
-    *, destination: str | None = None, sequence: int = 1, created: str = NOW, expires: str | None = None
+    *,
+    destination: str | None = None,
+    sequence: int = 1,
+    created: str = NOW,
+    expires: str | None = None,
+    bases: tuple[BaseEntry, ...] = (),
 ) -> Header:
     """Make what a manifest says besides its content."""
     previous = None if sequence == 1 else Digest("9" * 64)
-    return Header(SITE, destination, sequence, previous, created, expires, "", Tool("issmedia", "0"))
+    return Header(SITE, destination, sequence, previous, created, expires, "", Tool("issmedia", "0"), bases)
+
+
+def bundle_base(sequence: int) -> BaseEntry:
+    """Name a bundle of the chain as what a delta starts from."""
+    return BaseEntry("bundle", f"hq #{sequence}", NOW, digest_of(b"%d" % sequence), sequence, None, None)
 
 
 def target(
@@ -34,8 +45,9 @@ def target(
     keys: tuple[bytes, ...] = (),
     incomplete: tuple[LeftOut, ...] = (),
     signed_metadata: bool = False,
+    bases: Sequence[Mapping[str, bytes]] = (),
 ) -> RepositoryTarget:
-    """Make a repository of these files: path → bytes."""
+    """Make a repository of these files: path → bytes; and what it may start from, of the same form."""
     product, label = path.split("/")
     content = {"a.rpm": b"a", "d/b.rpm": b"bb"} if files is None else files
     return RepositoryTarget(
@@ -46,10 +58,16 @@ def target(
         taken=NOW,
         signed_metadata=signed_metadata,
         keys=tuple(Stored(digest_of(key), len(key)) for key in keys),
-        tree=tree_of(Entry(name, digest_of(data), len(data)) for name, data in content.items()),
+        tree=tree_with(content),
         packages=len(content),
         incomplete=incomplete,
+        bases=tuple(map(tree_with, bases)),
     )
+
+
+def tree_with(files: Mapping[str, bytes]) -> Tree:
+    """List these files: path → bytes."""
+    return tree_of(Entry(name, digest_of(data), len(data)) for name, data in files.items())
 
 
 def sample_plan() -> Plan:

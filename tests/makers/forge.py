@@ -161,6 +161,7 @@ class Handmade:
             volumes=(VolumeEntry(1, "ISSM_00000000_V01OF01", "directory", None, 0, 0, tree.digest),),
             recovery=None,
             incomplete=(),
+            bases=(),
         )
 
     def _repository(self, tree: Digest, everything: Count) -> RepositoryEntry:

@@ -10,7 +10,7 @@ from issmedia.base.beneath import BeneathFile
 from issmedia.base.errors import NotIntactError
 from issmedia.base.events import ignore
 from issmedia.bundle.reader import DirectoryVolume
-from issmedia.content.yum import YUM
+from issmedia.content.yum.content import YUM
 from issmedia.depot.keyring import Keyring
 from issmedia.model.manifest import UnverifiedBundle, UnverifiedVolume
 from issmedia.ops.imports import Imported, import_bundle

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from issmedia.base.events import Report, ignore
 from issmedia.content.base import Previous, Synced
-from issmedia.content.yum import YUM
+from issmedia.content.yum.content import YUM
 from issmedia.net.upstream import open_upstream
 from tests.makers.sink import MemorySink
 

@@ -15,13 +15,16 @@ import pytest
 from issmedia.base.errors import FormatError
 from issmedia.model import strictjson
 from issmedia.model.manifest import Manifest
-from issmedia.model.schemas import DOCUMENTS, schema
+from issmedia.model.receipt import Receipt, Refusal
+from issmedia.model.schemas import DOCUMENTS, SCHEMAS, schema
 from issmedia.model.tree import Entry
-from tests.makers.documents import changed, places, plain_manifest
+from tests.makers.documents import NOW, changed, places, plain_manifest
+from tests.makers.receipts import sample_receipt
 
 COMMITTED = Path(__file__).parents[2] / "schemas"
 SAMPLES: dict[str, dict[str, Any]] = {
     "manifest.schema.json": plain_manifest(),
+    "receipt.schema.json": json.loads(strictjson.render(sample_receipt(refused=(Refusal(NOW, "hq #1", "old"),)))),
     "tree-entry.schema.json": {"path": "a", "sha256": "a" * 64, "size": 1},
 }
 
@@ -50,28 +53,31 @@ def parses(data: dict[str, Any], kind: type[msgspec.Struct]) -> bool:
     return True
 
 
-@pytest.mark.parametrize("name", sorted(DOCUMENTS))
+@pytest.mark.parametrize("name", sorted(SCHEMAS))
 def test_the_committed_schema_is_the_generated_one(name: str) -> None:
     assert (COMMITTED / name).read_bytes() == schema(name)
 
 
 def test_nothing_else_is_committed() -> None:
-    assert sorted(path.name for path in COMMITTED.iterdir()) == sorted(DOCUMENTS)
+    assert sorted(path.name for path in COMMITTED.iterdir()) == sorted(SCHEMAS)
 
 
-@pytest.mark.parametrize("name", sorted(DOCUMENTS))
+@pytest.mark.parametrize("name", sorted(SCHEMAS))
 def test_a_schema_is_one_and_refuses_unknown_fields_everywhere(name: str) -> None:
     found = json.loads(schema(name))
 
     jsonschema.Draft202012Validator.check_schema(found)
     assert found["$schema"].endswith("2020-12/schema")
-    assert {one["additionalProperties"] for one in found["$defs"].values()} == {False}
-    assert all(set(one["required"]) == set(one["properties"]) for one in found["$defs"].values())
+    objects = [one for one in found["$defs"].values() if one["type"] == "object"]
+    arrays = [one for one in found["$defs"].values() if one["type"] != "object"]
+    assert {one["additionalProperties"] for one in objects} == {False}
+    assert all(set(one["required"]) == set(one["properties"]) for one in objects)
+    assert all(one["minItems"] == one["maxItems"] == len(one["prefixItems"]) for one in arrays)
 
 
 @pytest.mark.parametrize("name", sorted(SAMPLES))
 def test_schema_and_parser_agree_on_every_small_change(name: str) -> None:
-    check, kind = validator(name), DOCUMENTS[name]
+    check, kind = validator(name), SCHEMAS[name]
 
     disagreed = [one for one in variants(SAMPLES[name]) if check.is_valid(one) != parses(one, kind)]
 
@@ -81,3 +87,4 @@ def test_schema_and_parser_agree_on_every_small_change(name: str) -> None:
 
 def test_each_document_that_travels_has_a_schema() -> None:
     assert set(DOCUMENTS.values()) == {Manifest, Entry}
+    assert set(SCHEMAS.values()) == {Manifest, Entry, Receipt}

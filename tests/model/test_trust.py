@@ -6,9 +6,16 @@ import msgspec
 import pytest
 
 from issmedia.base.digest import Digest
-from issmedia.base.errors import DestinationError, EquivocationError, ExpiredError, RollbackError, UntrustedError
+from issmedia.base.errors import (
+    BaseMissingError,
+    DestinationError,
+    EquivocationError,
+    ExpiredError,
+    RollbackError,
+    UntrustedError,
+)
 from issmedia.model import trust
-from issmedia.model.manifest import Manifest
+from issmedia.model.manifest import BaseEntry, Manifest
 from issmedia.model.trust import ChainMark, SiteState
 from tests.makers.documents import NOW, SITE, sample_manifest
 
@@ -116,3 +123,25 @@ def test_a_bundle_for_this_site_or_any_passes(destination: str | None) -> None:
 def test_a_bundle_for_another_site_is_refused_naming_both() -> None:
     with pytest.raises(DestinationError, match="meant for site 'field', this is 'lab'"):
         trust.require_destination(manifest(destination="field"), EMPTY)
+
+
+@pytest.mark.parametrize(
+    ("base", "at", "first"),
+    [
+        ("hq #5", 2, "import #3, #4 and #5 first; or: "),
+        ("hq #5", 4, "import #5 first; or: "),
+        ("hq #20", 2, "import #3, #4, #5, #6, #7, #8, #9, #10, #11, #12, #13, … and #20 first; or: "),
+        ("hq → lab #5", 2, "import hq → lab #5 first; or: "),
+        ("hq #5", 5, ""),
+    ],
+)
+def test_a_delta_without_its_base_names_what_comes_first(base: str, at: int, first: str) -> None:
+    found = manifest(sequence=21)
+    entry = BaseEntry("bundle", base, NOW, OLD, int(base.rpartition("#")[2]), None, None)
+    repository = msgspec.structs.replace(found.repositories[0], base_trees=(OLD,))
+    delta = msgspec.structs.replace(found, bases=(entry,), repositories=(repository,))
+
+    with pytest.raises(BaseMissingError) as caught:
+        trust.require_base(delta, state(at))
+
+    assert str(caught.value.hint).startswith(f"{first}issmedia receipt tells the sender")

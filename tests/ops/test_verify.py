@@ -8,6 +8,7 @@ import pytest
 from issmedia.base.errors import NotIntactError
 from issmedia.base.events import Event, Warned, ignore
 from issmedia.bundle import layout
+from issmedia.depot.store import Store
 from issmedia.model.manifest import VerifiedBundle
 from issmedia.ops.verify import MAX_STRAYS, MAX_WARNINGS, check, report_strays
 from tests.makers.bundles import bundle_of, verified
@@ -30,7 +31,7 @@ def bundle(tmp_path: Path, stick: Path) -> Iterator[VerifiedBundle]:
 def refusal_of(bundle: VerifiedBundle, *, strict: bool = False) -> NotIntactError:
     """Check a bundle that is not intact."""
     with pytest.raises(NotIntactError) as caught:
-        check(bundle, strict=strict, workers=2, report=ignore)
+        check(bundle, Store(Path("/nowhere")), strict=strict, workers=2, report=ignore)
     return caught.value
 
 

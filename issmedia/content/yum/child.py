@@ -1,9 +1,9 @@
-"""The parsing child: `python -m issmedia.content.yum.child JOB` reads a hostile document on descriptor 0.
+"""The parsing child: reads a hostile document on descriptor 0; `python -m issmedia.content.yum.child` forks them.
 
 The only module that imports createrepo_c. The document is unpacked under a cap into memory, then nothing can be
-written, executed or opened beside it, and createrepo_c parses it. What it says goes to descriptor 1: that it is ready,
-then a JSON object a line (`content.yum.parsed`); a refusal goes to descriptor 2, with exit code 65. The parent trusts
-none of it.
+written or executed any more, and createrepo_c parses it; comps and modulemd have parsers of their own. What it says
+goes to descriptor 1: that it is ready, then a JSON object a line (`content.yum.parsed`); a refusal goes to descriptor
+2, with exit code 65. The parent trusts none of it.
 """
 
 import contextlib
@@ -13,7 +13,7 @@ import re
 import resource
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import BinaryIO
 from xml.parsers import expat
@@ -22,6 +22,9 @@ import createrepo_c
 import msgspec
 
 from issmedia.base.errors import FormatError
+from issmedia.content.yum.comps import groups
+from issmedia.content.yum.modulemd import module_streams
+from issmedia.content.yum.nursery import serve
 from issmedia.content.yum.parsed import READY, Job, Listed, Record
 from issmedia.content.yum.unpack import unpack
 from issmedia.model.package import Advisory, Package
@@ -39,9 +42,9 @@ _CVE = re.compile(r"CVE-[0-9]{4}-[0-9]{4,19}\Z")
 Say = Callable[[msgspec.Struct], None]
 
 
-def main() -> None:
-    """Parse one document; exits with 0 when all of it was said."""
-    job = msgspec.json.decode(sys.argv[1], type=Job)
+def parse_document(request: bytes) -> None:
+    """Parse one document; returns when all of it was said, and exits with `REFUSED` when it was refused."""
+    job = msgspec.json.decode(request, type=Job)
     refusals = os.dup(2)
     _silence()
     os.write(1, READY)
@@ -66,6 +69,10 @@ def parse(fd: int, say: Say, job: Job) -> None:
         _records(path, say)
     elif job.kind == "updateinfo":
         _advisories(path, say)
+    elif job.kind == "group":
+        _each(groups, path, say)
+    elif job.kind == "modules":
+        _each(module_streams, path, say)
     else:
         _packages(path, say, count)
 
@@ -186,6 +193,12 @@ def _advisories(path: str, say: Say) -> None:
         )
 
 
+def _each(read: Callable[[BinaryIO], Iterable[msgspec.Struct]], path: str, say: Say) -> None:
+    with Path(path).open("rb") as file:
+        for one in read(file):
+            say(one)
+
+
 def _issued(record: createrepo_c.UpdateRecord) -> str:
     """Write the date of issue as RFC 3339, or nothing where upstream's text is none; it may be in seconds."""
     with contextlib.suppress(createrepo_c.CreaterepoCError, OverflowError, ValueError, OSError):
@@ -198,4 +211,4 @@ def _issued(record: createrepo_c.UpdateRecord) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    serve(parse_document)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from issmedia.base.digest import Digest, digest_of
 from issmedia.base.errors import AbsentError, UpstreamError
 from issmedia.base.events import Advanced, Report
-from issmedia.base.work import Workers
+from issmedia.base.workers import Workers
 from issmedia.content.base import Expected, Sink, Stream, Upstream, entry_of
 from issmedia.model.documents import LeftOut
 from issmedia.model.names import shown

@@ -1,21 +1,39 @@
-"""What the tree of a yum repository means: its packages and advisories, read from its repodata."""
+"""What the tree of a yum repository means, read from its repodata.
 
-from collections.abc import Callable, Iterable, Mapping
-from typing import BinaryIO
+Packages and advisories that cannot be read are an error. Groups and module streams are only compared and shown: what is
+wrong with those is told in `Inventory.unread`, and no error.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import BinaryIO, Protocol, TypeVar
 
 from issmedia.base.digest import Digest
-from issmedia.base.errors import FormatError
+from issmedia.base.errors import FormatError, Problem
 from issmedia.content.yum.parsed import Record
 from issmedia.content.yum.reader import Parser, Unpacked
 from issmedia.content.yum.wanted import REPOMD, Wanted, want_packages, want_records
 from issmedia.model.names import shown
-from issmedia.model.package import Advisory, Inventory, Package
+from issmedia.model.package import Advisory, Group, Inventory, ModuleStream, Package
 from issmedia.model.tree import Entry, Tree
 
 SIGNATURE = REPOMD + ".asc"
 KEY = REPOMD + ".key"
 
+_COMPS = ("group_gz", "group_xz", "group_zst", "group")
+"""The kinds of record that hold comps, in order of preference; they hold the same."""
+
 Open = Callable[[Digest], BinaryIO]
+
+T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
+
+
+class Parse(Protocol[T_co]):
+    """A method of `Parser` that reads one document."""
+
+    def __call__(self, file: BinaryIO, unpacked: Unpacked, *, where: str) -> Sequence[T_co]:
+        """Give what the document lists."""
+        ...
 
 
 def inventory(tree: Tree, open_blob: Open, *, parser: Parser | None = None) -> Inventory:
@@ -29,7 +47,9 @@ def inventory(tree: Tree, open_blob: Open, *, parser: Parser | None = None) -> I
         records = want_records(parser.records(file, where=REPOMD), wanted := Wanted())
     primary = require_primary(records, wanted)
     packages = read_packages(primary, entries, open_blob, wanted, parser)
-    return Inventory(blobs_of_packages(packages, entries), read_advisories(records, entries, open_blob, parser))
+    advisories = read_advisories(records, entries, open_blob, parser)
+    others = read_groups_and_modules(records, entries, open_blob, parser)
+    return Inventory(blobs_of_packages(packages, entries), advisories, *others)
 
 
 def is_signed(tree: Tree) -> bool:
@@ -65,11 +85,25 @@ def read_advisories(
     records: Iterable[Record], entries: Mapping[str, Entry], open_blob: Open, parser: Parser
 ) -> tuple[Advisory, ...]:
     """Parse updateinfo.xml where the repository has one and it could be had."""
-    updateinfo = the_record(records, "updateinfo")
-    if updateinfo is None or updateinfo.href not in entries:
-        return ()
-    with open_blob(entries[updateinfo.href].sha256) as file:
-        return tuple(parser.advisories(file, _unpacked(updateinfo), where=shown(updateinfo.href)))
+    return _read(the_record(records, "updateinfo"), parser.advisories, entries, open_blob)
+
+
+def read_groups_and_modules(
+    records: Iterable[Record], entries: Mapping[str, Entry], open_blob: Open, parser: Parser
+) -> tuple[tuple[Group, ...], tuple[ModuleStream, ...], tuple[Problem, ...]]:
+    """Parse comps.xml and modules.yaml likewise; last come those that cannot be read, and why."""
+    unread: list[Problem] = []
+
+    def attempt(record: Record | None, parse: Parse[T]) -> tuple[T, ...]:
+        try:
+            return _read(record, parse, entries, open_blob)
+        except FormatError as error:
+            unread.append(Problem(error.where or REPOMD, error.message))
+            return ()
+
+    kinds = {record.kind: record for record in records if record.href in entries}
+    comps = next((kinds[kind] for kind in _COMPS if kind in kinds), None)
+    return attempt(comps, parser.groups), attempt(kinds.get("modules"), parser.modules), tuple(unread)
 
 
 def blobs_of_packages(packages: Iterable[Package], entries: Mapping[str, Entry]) -> tuple[tuple[Digest, Package], ...]:
@@ -80,6 +114,14 @@ def blobs_of_packages(packages: Iterable[Package], entries: Mapping[str, Entry])
         if other or entry.size != package.size:
             raise _contradiction(entry, package)
     return tuple((entry.sha256, package) for entry, package in pairs)
+
+
+def _read(record: Record | None, parse: Parse[T], entries: Mapping[str, Entry], open_blob: Open) -> tuple[T, ...]:
+    """Parse a document where the repository has one and it could be had."""
+    if record is None or record.href not in entries:
+        return ()
+    with open_blob(entries[record.href].sha256) as file:
+        return tuple(parse(file, _unpacked(record), where=shown(record.href)))
 
 
 def _contradiction(entry: Entry, package: Package) -> FormatError:

@@ -6,7 +6,7 @@ import msgspec
 
 from issmedia.model.package import Package
 
-Kind = Literal["repomd", "primary", "updateinfo"]
+Kind = Literal["repomd", "primary", "updateinfo", "group", "modules"]
 """A document that is parsed; all others are carried unopened."""
 
 READY = b"ready\n"

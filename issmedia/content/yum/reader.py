@@ -5,27 +5,31 @@ a time to live. Each line it says is bounded and converted strictly; whatever el
 that never became ready is an `IssmediaError`: it has not seen the document.
 """
 
-import subprocess
 import sys
 import threading
 from collections.abc import Generator, Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from types import TracebackType
 from typing import BinaryIO, TypeVar
 
 import msgspec
 
 import issmedia
 from issmedia.base.errors import FormatError, IssmediaError
+from issmedia.content.yum.nursery import Birth, Nursery
 from issmedia.content.yum.parsed import READY, Job, Kind, Listed, Record
 from issmedia.model.names import shown
-from issmedia.model.package import Advisory
+from issmedia.model.package import Advisory, Group, ModuleStream
 
 MAX_UNPACKED = 1 << 30
 """Bytes a document may unpack to where it declares no size, or a larger one."""
 
 MAX_REPOMD = 16 << 20
+
+MAX_DESCRIBING = 64 << 20
+"""Bytes that comps or modulemd may unpack to; the largest known have some ten million."""
 
 _MARK = b"refused: "
 _REFUSED = 65
@@ -42,15 +46,33 @@ class Unpacked:
     checksum: tuple[str, str] | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Parser:
-    """How the child is run: the command, to which the job is added, and what it may use of our time and memory."""
+    """How children are run: the command of their nursery, and what each may use of our time and memory.
+
+    Within a `with` block one nursery serves all documents, and has loaded by the time of the first; without, each
+    document has its own. Threads may share a parser: their documents wait for one another.
+    """
 
     command: tuple[str, ...] = (sys.executable, "-P", "-s", "-m", "issmedia.content.yum.child")
     timeout_s: float = 900.0
     max_said: int = 1 << 30
     max_unpacked: int = MAX_UNPACKED
     memory: int = 2 << 30
+    _nursery: Nursery | None = field(default=None, init=False)
+    _keep: bool = field(default=False, init=False)
+    _guard: threading.Lock = field(default_factory=threading.Lock, init=False)
+
+    def __enter__(self) -> "Parser":
+        self._keep = True
+        self._nursery = self._start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._keep = False
+        self._end()
 
     def records(self, file: BinaryIO, *, where: str) -> list[Record]:
         """Parse repomd.xml. `file` has a descriptor, at its start; `where` names it in errors."""
@@ -64,8 +86,18 @@ class Parser:
         """Parse updateinfo.xml, packed or not; in upstream's order."""
         return self._parse(file, self._job("updateinfo", unpacked), Advisory, where)
 
-    def _job(self, kind: Kind, unpacked: Unpacked) -> Job:
-        return Job(kind, self.max_unpacked, unpacked.size, unpacked.checksum, self.memory)
+    def groups(self, file: BinaryIO, unpacked: Unpacked, *, where: str) -> list[Group]:
+        """Parse comps.xml, packed or not; in upstream's order."""
+        return self._parse(file, self._job("group", unpacked, MAX_DESCRIBING), Group, where)
+
+    def modules(self, file: BinaryIO, unpacked: Unpacked, *, where: str) -> list[ModuleStream]:
+        """Parse modules.yaml, packed or not; in upstream's order."""
+        return self._parse(file, self._job("modules", unpacked, MAX_DESCRIBING), ModuleStream, where)
+
+    def _job(self, kind: Kind, unpacked: Unpacked, limit: int | None = None) -> Job:
+        return Job(
+            kind, min(self.max_unpacked, limit or self.max_unpacked), unpacked.size, unpacked.checksum, self.memory
+        )
 
     def _parse(self, file: BinaryIO, job: Job, kind: type[T], where: str) -> list[T]:
         if job.size is not None and job.size > job.limit:
@@ -79,45 +111,52 @@ class Parser:
 
     def _said(self, file: BinaryIO, job: Job, where: str) -> Generator[bytes, None, None]:
         said = 0
-        with self._child(file, job) as child:
-            assert child.stdout and child.stderr
-            if child.stdout.readline(len(READY)) != READY:
-                raise _no_start(child.stderr.read(_LINE))
-            while line := child.stdout.readline(_LINE):
+        with self._guard, self._child(file, job) as (nursery, child):
+            if child.said.readline(len(READY)) != READY:
+                raise _no_start(nursery.last_words())
+            while line := child.said.readline(_LINE):
                 said += len(line)
                 if said > self.max_said or not line.endswith(b"\n"):
                     raise FormatError("the parser said too much", where=where)
                 yield line
-            reason = child.stderr.read(4096)
-            code = child.wait()
+            reason = child.refusal.read(4096)
+            code = nursery.outcome()
         if code != 0:
             raise FormatError(_failure(code, reason), where=where)
 
     @contextmanager
-    def _child(self, file: BinaryIO, job: Job) -> Iterator[subprocess.Popen[bytes]]:
-        """Start a child that is dead when the block is left, and after `timeout_s` anyway."""
-        try:
-            child = subprocess.Popen(
-                [*self.command, msgspec.json.encode(job).decode()],
-                stdin=file.fileno(),
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                env={"PYTHONPATH": ":".join(_import_path()), "LC_ALL": "C.UTF-8"},
-                cwd="/",
-            )
-        except OSError as cause:
-            raise _no_start(str(cause).encode()) from cause
-        timer = threading.Timer(self.timeout_s, child.kill)
+    def _child(self, file: BinaryIO, job: Job) -> Iterator[tuple[Nursery, Birth]]:
+        """Have a child born that is dead when the block is left, and after `timeout_s` anyway.
+
+        Only a nursery whose child ended by itself is kept for the next, and one that died since is replaced.
+        """
+        if self._nursery is not None and not self._nursery.alive:
+            self._end()
+        nursery = self._nursery = self._nursery or self._start()
+        child = nursery.parse(msgspec.json.encode(job), file)
+        timer = threading.Timer(self.timeout_s, nursery.kill)
         timer.start()
+        well = False
         try:
-            with child:
-                try:
-                    yield child
-                finally:
-                    child.kill()
+            yield nursery, child
+            well = self._keep
         finally:
             timer.cancel()
             timer.join()
+            child.close()
+            if not well:
+                self._end()
+
+    def _start(self) -> Nursery:
+        try:
+            return Nursery(self.command, {"PYTHONPATH": ":".join(_import_path()), "LC_ALL": "C.UTF-8"})
+        except OSError as cause:
+            raise _no_start(str(cause).encode()) from cause
+
+    def _end(self) -> None:
+        if self._nursery is not None:
+            self._nursery.close()
+            self._nursery = None
 
 
 def _import_path() -> list[str]:

@@ -4,7 +4,8 @@
 2. A child parses it; primary and updateinfo are fetched and parsed likewise. These three decide: if one is damaged,
    weakly summed or a bomb, nothing is synced.
 3. All other files are named: records, signature, kickstart tree, packages; of a directory, whatever lies there.
-4. They are fetched and checked. What cannot be had is left out, with the reason; the rest of the tree stands.
+4. They are fetched and checked. What cannot be had is left out, with the reason; the rest of the tree stands. So it
+   does where comps or modules cannot be read.
 5. repomd.xml is kept last. A signature that was there before and is gone is left out, and clients still ask for it.
 
 Mirrors, resuming, filters and signature policy belong between 2 and 4.
@@ -16,7 +17,7 @@ from contextlib import closing, contextmanager
 from typing import BinaryIO
 
 from issmedia.base.digest import digest_of
-from issmedia.base.errors import AbsentError, FormatError, UpstreamError
+from issmedia.base.errors import AbsentError, FormatError, Problem, UpstreamError
 from issmedia.base.events import Finished, Report, Started, Warned
 from issmedia.base.units import count_text
 from issmedia.content.base import Expected, Previous, Sink, Synced, Upstream
@@ -28,6 +29,7 @@ from issmedia.content.yum.inventory import (
     blobs_of_packages,
     is_signed,
     read_advisories,
+    read_groups_and_modules,
     read_packages,
     require_primary,
     the_record,
@@ -36,7 +38,7 @@ from issmedia.content.yum.parsed import Record
 from issmedia.content.yum.reader import MAX_REPOMD, Parser
 from issmedia.content.yum.wanted import REPOMD, Wanted, want_listing, want_records, want_tree_files
 from issmedia.model.names import shown
-from issmedia.model.package import Advisory, Inventory, Package
+from issmedia.model.package import Advisory, Group, Inventory, ModuleStream, Package
 from issmedia.model.tree import Entry, tree_of
 
 _MAX_SIGNATURE = 1 << 20
@@ -70,6 +72,7 @@ class _Sync:
         self.parser = parser
         self.wanted = Wanted()
         self.entries: dict[str, Entry] = {}
+        self.records: list[Record] = []
 
     def run(self, *, was_signed: bool) -> Synced:
         """Do steps 2 to 5."""
@@ -80,7 +83,7 @@ class _Sync:
         self.require_some(packages)
         self.entries[REPOMD] = self.fetcher.keep(REPOMD, self.repomd)
         tree = tree_of(self.entries[path] for path in self.wanted.files if path in self.entries)
-        inventory = Inventory(blobs_of_packages(packages, self.entries), advisories)
+        inventory = Inventory(blobs_of_packages(packages, self.entries), advisories, *self.read_groups_and_modules())
         if was_signed:
             self.require_signature()
         left_out = tuple(sorted(self.wanted.left_out, key=lambda one: one.path))
@@ -90,14 +93,14 @@ class _Sync:
         """Do step 2; give the record of primary, and what the metadata list."""
         self.wanted.add(REPOMD, Expected(len(self.repomd), ("sha256", digest_of(self.repomd))))
         with _memory_file(self.repomd) as file:
-            records = want_records(self.parser.records(file, where=REPOMD), self.wanted)
-        primary = require_primary(records, self.wanted)
+            self.records = want_records(self.parser.records(file, where=REPOMD), self.wanted)
+        primary = require_primary(self.records, self.wanted)
         self.entries[primary.href] = self.fetcher.one(primary.href, self.wanted.files[primary.href])
-        if updateinfo := the_record(records, "updateinfo"):
+        if updateinfo := the_record(self.records, "updateinfo"):
             self.try_one(updateinfo.href)
         open_blob = self.fetcher.sink.open
         packages = read_packages(primary, self.entries, open_blob, self.wanted, self.parser)
-        return primary, packages, read_advisories(records, self.entries, open_blob, self.parser)
+        return primary, packages, read_advisories(self.records, self.entries, open_blob, self.parser)
 
     def want_the_rest(self) -> None:
         """Do step 3."""
@@ -152,6 +155,13 @@ class _Sync:
                 hint="see the reasons given for each; nothing was changed",
                 problems=self.wanted.problems(),
             )
+
+    def read_groups_and_modules(self) -> tuple[tuple[Group, ...], tuple[ModuleStream, ...], tuple[Problem, ...]]:
+        """Read what only informs, once it is fetched; what is wrong with it is a warning, and the tree stands."""
+        found = read_groups_and_modules(self.records, self.entries, self.fetcher.sink.open, self.parser)
+        for problem in found[2]:
+            self.fetcher.report(Warned(f"cannot be read, and is carried as it is: {problem.message}", problem.where))
+        return found
 
     def require_signature(self) -> None:
         """Report a signature that is gone: whoever changes the metadata on their way could strip it, too."""

@@ -1,7 +1,8 @@
-"""Repodata unpacked under a cap: one gz, xz, bz2 or zst stream, whole and with nothing behind it, or plain XML.
+"""Repodata unpacked under a cap: one gz, xz, bz2 or zst stream, whole and with nothing behind it, or as it is.
 
-Runs in the parsing child. Pieces are bounded however well a bomb packs. The document's prologue is judged at the
-first piece: no DOCTYPE (so no entities), UTF-8, and the root element that is expected.
+Runs in the parsing child. Pieces are bounded however well a bomb packs. The prologue of an XML document is judged at
+the first piece: UTF-8, the root element that is expected, and no DOCTYPE, so no entities; that of comps may name the
+usual DTD, which is never read.
 """
 
 import bz2
@@ -27,7 +28,8 @@ _ZSTD_IN = 1 << 10
 
 _MEMORY = 128 << 20
 _PROLOGUE = 64 << 10
-_ROOTS: dict[Kind, str] = {"repomd": "repomd", "primary": "metadata", "updateinfo": "updates"}
+_ROOTS: dict[Kind, str] = {"repomd": "repomd", "primary": "metadata", "updateinfo": "updates", "group": "comps"}
+"""Root elements of the documents that are XML."""
 
 
 class _Bounded(Protocol):
@@ -44,12 +46,13 @@ class _Bounded(Protocol):
 
 def unpack(read: Read, write: Callable[[bytes], object], job: Job) -> int | None:
     """Unpack a document and check it against the job; return the number of packages its root element claims."""
-    prologue = _Prologue(_ROOTS[job.kind])
+    prologue = _Prologue(job.kind) if job.kind in _ROOTS else None
     hashing = hashlib.new(job.checksum[0], usedforsecurity=False) if job.checksum else None
     size = 0
-    for piece in _capped(inflated(read), job):
+    for piece in _capped(inflated(read, xml=prologue is not None), job):
         size += len(piece)
-        prologue.feed(piece)
+        if prologue:
+            prologue.feed(piece)
         if hashing:
             hashing.update(piece)
         write(piece)
@@ -57,12 +60,12 @@ def unpack(read: Read, write: Callable[[bytes], object], job: Job) -> int | None
         raise FormatError(f"expected {job.size:,} bytes unpacked, got {size:,}")
     if job.checksum and hashing and hashing.hexdigest() != job.checksum[1]:
         raise FormatError(f"expected {job.checksum[0]} {job.checksum[1]} unpacked, got {hashing.hexdigest()}")
-    if not prologue.seen:
+    if prologue and not prologue.seen:
         raise FormatError("no XML document")
-    return prologue.count
+    return prologue.count if prologue else None
 
 
-def inflated(read: Read) -> Iterator[bytes]:
+def inflated(read: Read, *, xml: bool = True) -> Iterator[bytes]:
     """Yield the bytes that a packed stream holds, in bounded pieces; the format is told by its first bytes."""
     start = read(_IN)
     pieces = _joined(start, read)
@@ -74,19 +77,21 @@ def inflated(read: Read) -> Iterator[bytes]:
         return _decoded(bz2.BZ2Decompressor(), pieces, "bz2")
     if start.startswith(b"\x28\xb5\x2f\xfd"):
         return _zstd(pieces)
-    if start.startswith((b"<", b"\xef\xbb\xbf<")):
+    is_zchunk = start.startswith(b"\0ZCK1")
+    if not is_zchunk and (not xml or start.startswith((b"<", b"\xef\xbb\xbf<"))):
         return pieces
-    known = "zchunk is carried but not parsed" if start.startswith(b"\0ZCK1") else f"it begins {start[:8].hex()}"
-    raise FormatError(f"neither gz, xz, bz2, zst nor XML: {known}")
+    known = "zchunk is carried but not parsed" if is_zchunk else f"it begins {start[:8].hex()}"
+    raise FormatError(f"neither gz, xz, bz2, zst nor {'XML' if xml else 'plain'}: {known}")
 
 
 class _Prologue:
-    """What stands before the content of a document."""
+    """What stands before the content of an XML document."""
 
-    def __init__(self, root: str) -> None:
+    def __init__(self, kind: Kind) -> None:
         self.seen = False
         self.count: int | None = None
-        self._root = root
+        self._root = _ROOTS[kind]
+        self._may_name_dtd = kind == "group"
         self._size = 0
         self._parser = expat.ParserCreate(namespace_separator=" ")
         self._parser.XmlDeclHandler = self._declared
@@ -110,7 +115,9 @@ class _Prologue:
         if encoding and encoding.lower() not in ("utf-8", "utf8", "us-ascii"):
             raise FormatError(f"expected UTF-8, got the encoding {shown(encoding)}")
 
-    def _doctype(self, *_: object) -> None:
+    def _doctype(self, name: str, system: str | None, public: str | None, declares: int) -> None:  # noqa: ARG002
+        if self._may_name_dtd and not declares:
+            return
         raise FormatError("it has a DOCTYPE; repodata has none, and entities are not expanded")
 
     def _element(self, name: str, attributes: dict[str, str]) -> None:

@@ -1,0 +1,120 @@
+"""The reports that exports and imports leave, as JSON and as a page."""
+
+import platform
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from issmedia import __version__
+from issmedia.base.digest import Digest
+from issmedia.base.errors import IssmediaError
+from issmedia.base.events import Note
+from issmedia.base.events import Report as Tell
+from issmedia.base.units import bytes_text, count_text
+from issmedia.cli.changes_page import page_parts
+from issmedia.cli.page import Markup, grid, heading, listing, page, paragraph
+from issmedia.depot.depot import Depot, OwnedDepot
+from issmedia.depot.keyring import Keyring
+from issmedia.depot.keys import stored_keys
+from issmedia.model.manifest import Manifest, VerifiedBundle
+from issmedia.model.report import NAMESPACE_REPORT, Report, Signer, report_of
+from issmedia.model.state import State
+from issmedia.ops import evidence
+from issmedia.ops.diff import Compared, Side, diff
+from issmedia.ops.signing import Signers, load_signers
+
+_STANDS_ON = ("createrepo-c", "cryptography", "msgspec", "zstandard")
+
+
+def leave_export_report(
+    depot: Depot, bundle: Digest, manifest: Manifest, bases: Iterable[State], directory: Path, signers: Signers
+) -> None:
+    """Leave the report of an export beside the bundle; of several bases, what changed since the first."""
+    old = next(iter(bases), None) or evidence.nothing_before(manifest)
+    found = diff(depot, Side(old), Side(evidence.state_of(manifest, bundle)))
+    report = report_of(
+        "export",
+        bundle,
+        manifest,
+        found.diff,
+        at=depot.site(),
+        time=manifest.created,
+        signers=tuple(Signer(one, "") for one in signers.fingerprints),
+        steps=evidence.steps_of_export(manifest),
+        tools=_tools(),
+    )
+    evidence.leave(report, _page(report, found), directory, lambda data: signers.sign(data, NAMESPACE_REPORT))
+
+
+def leave_import_report(depot: OwnedDepot, bundle: VerifiedBundle, tell: Tell) -> Path:
+    """Leave the report of an import in the depot, where it is not there yet, and say where."""
+    directory = evidence.directory_of(depot, bundle.manifest, bundle.id)
+    if evidence.is_left(directory):
+        return directory
+    names = {key.public.fingerprint: key.name for key in Keyring(depot.keyring).trusted()}
+    old = evidence.before_import(depot, bundle.manifest, bundle.id)
+    found = diff(depot, Side(old), Side(evidence.state_of(bundle.manifest, bundle.id)))
+    report = report_of(
+        "import",
+        bundle.id,
+        bundle.manifest,
+        found.diff,
+        at=depot.site(),
+        time=old.entry.created,
+        signers=tuple(Signer(one, names.get(one, "")) for one in bundle.signers),
+        steps=evidence.steps_of_import(bundle),
+        tools=_tools(),
+    )
+    evidence.leave(report, _page(report, found), directory, _signer(depot, tell))
+    return directory
+
+
+def _signer(depot: OwnedDepot, tell: Tell) -> Callable[[bytes], bytes] | None:
+    """Give this site's only key, where it needs no passphrase that nobody gave; None too where it has none."""
+    if not stored_keys(depot.keys):
+        return None
+    try:
+        signers = load_signers(depot, (), ask=lambda _name: ())
+    except IssmediaError as cause:
+        tell(Note(f"the report is not signed: {cause.message}"))
+        return None
+    return lambda data: signers.sign(data, NAMESPACE_REPORT)
+
+
+def _tools() -> dict[str, str]:
+    from importlib.metadata import version  # takes longer to load than all else here
+
+    found = {name: version(name) for name in _STANDS_ON}
+    return {"issmedia": __version__, "python": platform.python_version(), **found}
+
+
+def _page(report: Report, found: Compared) -> str:
+    return page(f"Report of an {report.kind}: {report.chain}", _parts(report, found))
+
+
+def _parts(report: Report, found: Compared) -> Iterable[Markup]:
+    yield grid(("", ""), _facts(report))
+    if report.left_out:
+        yield heading("Left out")
+        yield listing(f"{one.repository}: {one.path}: {one.reason}" for one in report.left_out)
+    yield heading("CVEs that the new advisories name")
+    yield listing(report.cves) if report.cves else paragraph("none")
+    yield heading("What was checked")
+    yield grid(("step", "", "found"), ((str(one.number), one.name, one.found) for one in report.steps))
+    yield heading("What changed")
+    yield from page_parts(found)
+
+
+def _facts(report: Report) -> list[tuple[str, str]]:
+    signers = ", ".join(f"{one.name} {one.fingerprint}".strip() for one in report.signers)
+    return [
+        ("bundle", report.bundle),
+        ("kind", report.bundle_kind),
+        ("made by", f"{report.made_by.name} ({report.made_by.id}) at {report.created}"),
+        (f"{report.kind}ed at", f"{report.at.name} ({report.at.id}) at {report.time}"),
+        ("destination", report.destination or "any site"),
+        ("expires", report.expires or "never"),
+        ("starts at", " or ".join(base.name for base in report.bases) or "nothing: a full bundle"),
+        ("signed by", signers or "nobody"),
+        ("content", f"{count_text(report.content.blobs, 'blob')}, {bytes_text(report.content.bytes)}"),
+        ("tools", ", ".join(f"{name} {number}" for name, number in report.tools.items())),
+    ]

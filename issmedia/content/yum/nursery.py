@@ -1,0 +1,138 @@
+"""The nursery: a process that has loaded the parsers, and forks a child for each document. Both of its ends.
+
+To load them takes a tenth of a second, to fork a few thousandths; a site with fifty repositories parses hundreds of
+documents. The nursery itself never sees one: it hands the document's descriptor to a child of its own, which is
+limited and dies with it, and says how that ended. It talks over a pair of sockets with no name, and dials nobody.
+"""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from multiprocessing import Pipe
+from multiprocessing.connection import Connection
+from multiprocessing.reduction import recv_handle, send_handle
+from typing import BinaryIO
+
+_KILLED = -signal.SIGKILL
+
+
+@dataclass(frozen=True, slots=True)
+class Birth:
+    """A child that was asked for: what it says, and what it says of a refusal."""
+
+    said: BinaryIO
+    refusal: BinaryIO
+
+    def close(self) -> None:
+        """Hear no more."""
+        self.said.close()
+        self.refusal.close()
+
+
+class Nursery:
+    """Our end: starts the process, which then loads in the background. One document at a time."""
+
+    def __init__(self, command: Sequence[str], environment: dict[str, str]) -> None:
+        ours, theirs = Pipe()
+        self._line = ours
+        try:
+            self._process = subprocess.Popen(
+                [*command, str(theirs.fileno())],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+                pass_fds=[theirs.fileno()],
+                env=environment,
+                cwd="/",
+                start_new_session=True,
+            )
+        except OSError:
+            ours.close()
+            raise
+        finally:
+            theirs.close()
+
+    @property
+    def alive(self) -> bool:
+        """Say whether it runs: somebody may have ended it, say for want of memory."""
+        return self._process.poll() is None
+
+    def parse(self, job: bytes, document: BinaryIO) -> Birth:
+        """Have a child read a document from its beginning."""
+        said, saying = os.pipe()
+        refusal, refusing = os.pipe()
+        try:
+            with contextlib.suppress(OSError):  # a nursery that is dead says nothing, and so does its child
+                self._line.send_bytes(job)
+                for fd in (document.fileno(), saying, refusing):
+                    send_handle(self._line, fd, self._process.pid)
+        finally:
+            os.close(saying)
+            os.close(refusing)
+        return Birth(os.fdopen(said, "rb"), os.fdopen(refusal, "rb"))
+
+    def outcome(self) -> int:
+        """Wait until the child has ended; give its exit code, negative for a signal."""
+        try:
+            return int(self._line.recv_bytes(32))
+        except (EOFError, OSError, ValueError):
+            return _KILLED
+
+    def last_words(self) -> bytes:
+        """End it, and give what it said when it could not start."""
+        self.kill()
+        assert self._process.stderr
+        return self._process.stderr.read(1 << 20)
+
+    def kill(self) -> None:
+        """End it and its child at once."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+
+    def close(self) -> None:
+        """End it."""
+        self.kill()
+        self._line.close()
+        assert self._process.stderr
+        self._process.stderr.close()
+
+
+def serve(work: Callable[[bytes], None]) -> None:
+    """Be the nursery: fork a child for each request on the descriptor that the last argument names."""
+    with Connection(int(sys.argv[-1])) as line:
+        while True:
+            try:
+                job = line.recv_bytes(1 << 16)
+                handles = [recv_handle(line) for _ in range(3)]
+            except (EOFError, OSError):
+                return
+            child = os.fork()
+            if child == 0:
+                _be_child(work, job, handles)
+            for fd in handles:
+                os.close(fd)
+            _, status = os.waitpid(child, 0)
+            line.send_bytes(b"%d" % os.waitstatus_to_exitcode(status))
+
+
+def _be_child(work: Callable[[bytes], None], job: bytes, handles: list[int]) -> None:
+    """Do the work with document, output and refusals as descriptors 0, 1 and 2, and nothing else; never returns."""
+    code = 1
+    try:
+        for standard, fd in enumerate(handles):
+            os.dup2(fd, standard)
+        os.closerange(3, os.sysconf("SC_OPEN_MAX"))
+        work(job)
+        code = 0
+    except SystemExit as ended:
+        code = ended.code if isinstance(ended.code, int) else 1
+    finally:
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(OSError, ValueError):
+                stream.flush()
+        os._exit(code)

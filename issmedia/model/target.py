@@ -1,0 +1,48 @@
+"""What a bundle is planned from: its header, and the repositories as they shall be at the other side."""
+
+from dataclasses import dataclass
+
+from issmedia.base.digest import Digest
+from issmedia.model.documents import LeftOut
+from issmedia.model.manifest import BaseEntry, ProductEntry, SiteName, Stored, Tool
+from issmedia.model.tree import Tree
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What the manifest says of the bundle besides its content."""
+
+    site: SiteName
+    destination: str | None
+    sequence: int
+    previous: Digest | None
+    created: str
+    expires: str | None
+    notes: str
+    tool: Tool
+    bases: tuple[BaseEntry, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RepositoryTarget:
+    """A repository as it shall be at the other side: its entry's facts, its tree, and the base trees it may start from.
+
+    With several base trees the bundle carries what any of them lacks; with none it carries everything.
+    """
+
+    product: ProductEntry
+    label: str
+    name: str
+    upstream: str | None
+    taken: str
+    signed_metadata: bool
+    keys: tuple[Stored, ...]
+    tree: Tree
+    packages: int
+    incomplete: tuple[LeftOut, ...]
+    bases: tuple[Tree, ...] = ()
+
+    @property
+    def path(self) -> str:
+        """Write `PRODUCT/REPO`."""
+        return f"{self.product.label}/{self.label}"

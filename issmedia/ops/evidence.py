@@ -1,0 +1,96 @@
+"""evidence: the report that an export leaves beside its bundle, an import in the depot."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from issmedia.base import files
+from issmedia.base.digest import Digest
+from issmedia.base.units import bytes_text, count_text
+from issmedia.bundle import layout
+from issmedia.depot.depot import Depot
+from issmedia.model import strictjson
+from issmedia.model.manifest import BaseEntry, Manifest, VerifiedBundle
+from issmedia.model.report import Report, Step
+from issmedia.model.state import State
+
+
+def leave(report: Report, page: str, directory: Path, sign: Callable[[bytes], bytes] | None) -> None:
+    """Write `report.json`, `report.html`, and `report.json.sig` where there is a key; the JSON comes last."""
+    document = strictjson.render(report)
+    try:
+        files.make_directory(directory)
+        files.sweep(directory, shared=True)
+        files.write_atomic(directory / layout.REPORT_PAGE, page.encode())
+        if sign is not None:
+            files.write_atomic(directory / layout.REPORT_SIGNATURE, sign(document))
+        files.write_atomic(directory / layout.REPORT, document)
+    except OSError as cause:
+        raise files.system_error(cause, str(directory)) from cause
+
+
+def directory_of(depot: Depot, manifest: Manifest, bundle: Digest) -> Path:
+    """Say where the report of an import lies, or will."""
+    return depot.root / "reports" / f"{manifest.created[:10]}-{manifest.sequence}-{bundle[:16]}"
+
+
+def is_left(directory: Path) -> bool:
+    """Say whether the report is there, whole."""
+    return (directory / layout.REPORT).is_file()
+
+
+def state_of(manifest: Manifest, bundle: Digest) -> State:
+    """Give the state that a bundle brings."""
+    entry = BaseEntry("bundle", manifest.chain, manifest.created, bundle, manifest.sequence, None, None)
+    return State(entry, {repo.path: repo.tree for repo in manifest.repositories})
+
+
+def nothing_before(manifest: Manifest) -> State:
+    """Give the state of a site that has nothing yet."""
+    return State(BaseEntry("snapshot", "nothing", manifest.created, None, None, None, None), {})
+
+
+def before_import(depot: Depot, manifest: Manifest, bundle: Digest) -> State:
+    """Give what the bundle's repositories were before it was imported, as the ledger says."""
+    trees: dict[str, Digest] = {repo.path: repo.tree for repo in manifest.repositories}
+    with depot.catalog.reading() as db:
+        entries = [one for one in db.ledger.readable() if one.event == "import" and one.facts.get("bundle") == bundle]
+    moved: list[Mapping[str, str]] = entries[0].facts.get("moved", []) if entries else []
+    for one in moved:
+        trees.pop(one["repository"], None)
+        if one["old"]:
+            trees[one["repository"]] = Digest(one["old"])
+    time = entries[0].time if entries else manifest.created
+    return State(BaseEntry("snapshot", "before the import", time, None, None, None, None), trees)
+
+
+def steps_of_import(bundle: VerifiedBundle) -> tuple[Step, ...]:
+    """Say what each verification step found; an import that got here passed them all."""
+    manifest, volumes = bundle.manifest, [volume.entry for volume in bundle.volumes]
+    count, size = sum(one.files for one in volumes), sum(one.bytes for one in volumes)
+    found = (
+        ("open", f"{count_text(len(volumes), 'volume')}"),
+        ("read", f"manifest of {len(bundle.manifest_bytes):,} bytes, id {bundle.id}"),
+        ("signatures", f"{count_text(len(bundle.signers), 'trusted signer')}"),
+        ("parse", f"{manifest.format} version {manifest.version}"),
+        (
+            "current",
+            "allowed by name" if bundle.allowed else f"{manifest.chain}, expires {manifest.expires or 'never'}",
+        ),
+        ("destination", manifest.destination or "any site"),
+        ("sums", ", ".join(one.label for one in volumes)),
+        ("base", " or ".join(base.name for base in manifest.bases) or "none needed"),
+        ("space", "enough"),
+        ("trees", f"{count_text(len(manifest.trees), 'listing')}"),
+        (
+            "files",
+            f"{count_text(count, 'file')}, {bytes_text(size)}: those that were lacking are hashed as they were copied",
+        ),
+        ("complete", "every blob of every tree is in the store"),
+    )
+    return tuple(Step(number, name, text) for number, (name, text) in enumerate(found, 1))
+
+
+def steps_of_export(manifest: Manifest) -> tuple[Step, ...]:
+    """Say what an export checked: each byte as it was written."""
+    content = f"{count_text(manifest.content.blobs, 'blob')}, {bytes_text(manifest.content.bytes)}"
+    return (Step(11, "files", f"{content}: hashed as they were written"),)

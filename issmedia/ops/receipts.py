@@ -1,0 +1,85 @@
+"""receipt: what this site holds now → a signed document, to be carried back. Accepting one is `ops.accept`."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from issmedia.base.digest import Digest, digest_of
+from issmedia.base.errors import UsageError
+from issmedia.depot.catalog import Session
+from issmedia.depot.catalog_history import BundleRecord
+from issmedia.depot.depot import OwnedDepot
+from issmedia.depot.refusals import Refusals
+from issmedia.model.documents import ReceiptRecord, Snapshot
+from issmedia.model.manifest import LedgerHead, SiteName, Tool
+from issmedia.model.receipt import (
+    MAX_RECEIPT,
+    MAX_REFUSED,
+    ChainEnd,
+    Held,
+    Receipt,
+    Refusal,
+    fitted,
+    render_receipt,
+    tree_mark,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A receipt that was made: its id, what it says, and the bytes of its file."""
+
+    id: Digest
+    receipt: Receipt
+    data: bytes
+
+
+def make_receipt(depot: OwnedDepot, *, tool: Tool, now: str, sign: Callable[[bytes], bytes]) -> Made:
+    """Make and sign this site's receipt, and record it; the ledger's head in it is the one before that record.
+
+    `UsageError` for more repositories than a receipt has room for.
+    """
+    site, refused = depot.site(), Refusals(depot.root).newest(MAX_REFUSED)
+    with depot.catalog.reading() as db:
+        held = _held(db)
+        receipt = _receipt(db, site, held, refused, tool=tool, now=now)
+    document = render_receipt(receipt)
+    data = document + sign(document)
+    if len(data) > MAX_RECEIPT:
+        raise UsageError(f"{len(held):,} repositories make a receipt of {len(data):,} bytes, at most {MAX_RECEIPT:,}")
+    made = Made(digest_of(document), receipt, data)
+    with depot.catalog.changing() as db:
+        db.sites.add_receipt(_record(made, document, held, now=now))
+        db.ledger.append("receipt", {"receipt": made.id, "repositories": len(held)}, now=now)
+    return made
+
+
+def _held(db: Session) -> list[Snapshot]:
+    found = (db.names.current(repo.path) for repo in db.names.repositories())
+    return [one for one in found if one is not None]
+
+
+def _receipt(
+    db: Session, site: SiteName, held: list[Snapshot], refused: tuple[Refusal, ...], *, tool: Tool, now: str
+) -> Receipt:
+    receipt = Receipt(
+        format="issmedia-receipt",
+        version=1,
+        site=site,
+        created=now,
+        tool=tool,
+        ledger=LedgerHead(*db.ledger.head()),
+        chains=tuple(map(_end, db.history.newest_imports())),
+        repositories=tuple(Held(one.repository, tree_mark(one.tree), one.packages) for one in held),
+        refused=refused,
+    )
+    return fitted(receipt)
+
+
+def _end(one: BundleRecord) -> ChainEnd:
+    return ChainEnd(SiteName(one.site, one.site_name), one.destination or None, one.sequence, one.id, one.created)
+
+
+def _record(made: Made, document: bytes, held: list[Snapshot], *, now: str) -> ReceiptRecord:
+    head = made.receipt.ledger
+    trees = {one.repository: one.tree for one in held}
+    return ReceiptRecord(made.id, None, made.receipt.created, (head.number, head.hash), now, document, trees)

@@ -1,0 +1,133 @@
+"""The reports: what an export leaves beside its bundle, an import in the depot."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from issmedia.depot.signatures import check_signatures
+from issmedia.model.report import NAMESPACE_REPORT
+from issmedia.model.signers import TrustedKey
+from issmedia.model.sshsig import parse_public_line
+from tests.makers.extras import AdvisorySpec
+from tests.makers.repos import PackageSpec, build_repo
+from tests.makers.sites import Site
+
+NOW = "2026-11-01T00:00:00Z"
+ALARM = "<script>alert(1)</script>"
+
+
+def signers(directory: Path, site: Site) -> set[str]:
+    """Say which of a site's keys signed the report in a directory."""
+    key = TrustedKey("r", parse_public_line(site.public_key), (NAMESPACE_REPORT,))
+    data, armored = (directory / "report.json").read_bytes(), (directory / "report.json.sig").read_bytes()
+    return set(check_signatures(data, armored, [key], namespace=NAMESPACE_REPORT, now=NOW).signers.values())
+
+
+def left(site: Site) -> list[Path]:
+    """List the directories of the reports in a depot."""
+    return sorted((site.root / "reports").iterdir())
+
+
+def read(directory: Path) -> Any:
+    """Read a report."""
+    return json.loads((directory / "report.json").read_bytes())
+
+
+@pytest.fixture
+def fix(hq: Site, tmp_path: Path) -> Path:
+    """A delta that brings an upgrade, and an advisory with a hostile title."""
+    advisory = AdvisorySpec("TEST-2026:1", ("app",), title=ALARM, cves=("CVE-2026-0007",))
+    farm = build_repo(tmp_path / "farm", [PackageSpec("app", "9.0")], advisories=[advisory])
+    hq.do("repo", "set", "p/farm", "--source", farm.path)
+    hq.do("sync", "p/farm")
+    hq.do("export", "p/farm", "--since-last", "--to", tmp_path / "fix")
+    return tmp_path / "fix"
+
+
+def test_an_export_leaves_a_signed_report_beside_the_bundle(hq: Site, fix: Path) -> None:
+    report = read(fix)
+
+    assert signers(fix, hq) == {"r"}
+    assert (report["kind"], report["chain"], report["bundle_kind"]) == ("export", "hq #2", "delta")
+    assert report["cves"] == ["CVE-2026-0007"]
+    assert [base["name"] for base in report["bases"]] == ["hq #1"]
+    assert {"issmedia", "python", "createrepo-c"} <= report["tools"].keys()
+
+
+def test_an_import_leaves_a_report_in_the_depot_with_every_step(lab: Site, fix: Path) -> None:
+    said = lab.do("import", fix).out
+
+    directory = left(lab)[-1]
+    report = read(directory)
+    assert f"report: {directory}/report.html" in said
+    assert (report["kind"], report["at"]["name"], report["made_by"]["name"]) == ("import", "lab", "hq")
+    assert [step["number"] for step in report["steps"]] == list(range(1, 13))
+    assert [one["name"] for one in report["signers"]] == ["hq"]
+    assert report["totals"]["advisories"] == 1
+
+
+def test_the_report_of_an_import_stays_as_it_is(lab: Site, fix: Path) -> None:
+    lab.do("import", fix)
+    before = {path: path.read_bytes() for path in left(lab)[-1].iterdir()}
+
+    lab.do("import", fix)
+
+    assert before == {path: path.read_bytes() for path in left(lab)[-1].iterdir()}
+
+
+def test_a_report_that_was_lost_is_made_again_from_the_ledger(lab: Site, fix: Path) -> None:
+    lab.do("import", fix)
+    directory = left(lab)[-1]
+    before = (directory / "report.json").read_bytes()
+    (directory / "report.json").unlink()
+
+    lab.do("import", fix)
+
+    assert before == (directory / "report.json").read_bytes()
+
+
+def test_a_site_without_a_key_leaves_its_report_unsigned(lab: Site, fix: Path) -> None:
+    outcome = lab.do("import", fix)
+
+    assert not (left(lab)[-1] / "report.json.sig").exists()
+    assert "signed" not in outcome.err
+
+
+def test_a_site_with_a_key_signs_its_report(lab: Site, fix: Path) -> None:
+    lab.do("keys", "generate", "release")
+
+    lab.do("import", fix)
+
+    assert signers(left(lab)[-1], lab) == {"r"}
+
+
+def test_a_site_whose_keys_cannot_sign_now_says_so(lab: Site, fix: Path) -> None:
+    lab.do("keys", "generate", "one")
+    lab.do("keys", "generate", "two")
+
+    outcome = lab.do("import", fix)
+
+    assert "the report is not signed: several keys could sign: one, two" in outcome.err
+
+
+def test_a_dry_run_leaves_none(lab: Site, fix: Path) -> None:
+    before = left(lab)
+
+    lab.do("import", "--dry-run", fix)
+
+    assert before == left(lab)
+
+
+def test_a_page_escapes_what_it_shows(fix: Path) -> None:
+    page = (fix / "report.html").read_text()
+
+    assert ALARM not in page
+    assert "&lt;script&gt;alert(1)" in page
+
+
+def test_reports_on_a_medium_are_no_strays_and_no_part_of_the_bundle(lab: Site, fix: Path) -> None:
+    (fix / "report.html").write_text("anybody may have written this")
+
+    assert lab.do("verify", "--strict", fix, "--json").document["verified"]
