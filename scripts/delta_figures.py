@@ -26,7 +26,7 @@ def plan_of_a_delta(bench: Bench, files: int) -> None:
 def import_of_a_delta(bench: Bench, packages: int, size: int) -> None:
     """Import a full bundle, then a delta in which one package in a hundred is new; weigh the delta too."""
     first = repository(bench, "first", packages, size)
-    second = repository(bench, "second", packages, size, newer=max(1, packages // 100))
+    second = repository(bench, "second", packages, size, newer=max(1, packages // 100), like=first)
     here = bench.directory / "weekly"
     hq = connected(here / "hq", first)
     hq.do("sync")

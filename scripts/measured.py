@@ -83,14 +83,16 @@ class Site:
         measure(self.command(*arguments))
 
 
-def repository(bench: Bench, name: str, packages: int, size: int | None, *, newer: int = 0) -> Path:
-    """Build a repository; `newer` of its packages at their next version."""
+def repository(
+    bench: Bench, name: str, packages: int, size: int | None, *, newer: int = 0, like: Path | None = None
+) -> Path:
+    """Build a repository; `newer` of its packages at their next version, the others as in `like`."""
     sys.stderr.write(f"building {packages:,} packages …\n")
     target = bench.directory / "upstream" / name
     sizes = [] if size is None else ["--size", str(size)]
-    measure(
-        [sys.executable, "-m", "tests.makers.repos", target, "--packages", str(packages), "--newer", str(newer), *sizes]
-    )
+    given = [] if like is None else ["--like", str(like)]
+    numbers = ["--packages", str(packages), "--newer", str(newer)]
+    measure([sys.executable, "-m", "tests.makers.repos", target, *numbers, *sizes, *given])
     return target
 
 

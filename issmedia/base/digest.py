@@ -5,6 +5,8 @@ import re
 from collections.abc import Callable
 from typing import NewType
 
+from issmedia.base.work import require_wanted
+
 Digest = NewType("Digest", str)
 """A SHA-256 as 64 lower-case hexadecimal digits."""
 
@@ -35,12 +37,14 @@ def copy_and_hash(
     """Read to the end, or to `limit` + 1 bytes, hashing what is handed to `write`.
 
     Returns the digest, the bytes read, and the hex digests of the algorithms named in `also`.
+    In a thread of `work.each` that was given up, `GivenUpError` ends it before the next chunk.
     A source longer than `limit` shows as a size of `limit` + 1: the caller compares sizes.
     """
     sha256 = hashlib.sha256()
     others = {name: hashlib.new(name, usedforsecurity=False) for name in also}
     size = 0
     while size <= limit and (chunk := read(min(CHUNK, limit + 1 - size))):
+        require_wanted()
         sha256.update(chunk)
         for other in others.values():
             other.update(chunk)

@@ -12,7 +12,6 @@ import fcntl
 import json
 import os
 import re
-import stat
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
@@ -276,14 +275,6 @@ def locked(path: Path, purpose: str, *, since: str) -> Iterator[None]:
         yield
     finally:
         os.close(fd)
-
-
-def is_plain_directory(path: Path) -> bool:
-    """Say whether `path` is a directory itself, not a link to one."""
-    try:
-        return stat.S_ISDIR(os.lstat(path).st_mode)
-    except OSError:
-        return False
 
 
 @contextlib.contextmanager

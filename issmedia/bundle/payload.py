@@ -18,7 +18,7 @@ from issmedia.depot.store import Store
 from issmedia.model import plan
 from issmedia.model.manifest import OpenedFile, RepositoryEntry, TreeEntry, VerifiedBundle, VerifiedVolume
 from issmedia.model.names import shown
-from issmedia.model.tree import Tree, blobs_of
+from issmedia.model.tree import Tree
 
 Read = Callable[[int], bytes]
 Keep = Callable[[Digest, int, Read], tuple[Digest, int]]
@@ -68,15 +68,14 @@ def try_trees(bundle: VerifiedBundle, store: Store) -> tuple[dict[Digest, Tree],
     return trees, faults
 
 
-def blobs_on(bundle: VerifiedBundle, trees: Mapping[Digest, Tree]) -> list[Blob]:
+def blobs_on(bundle: VerifiedBundle, sizes: Mapping[Digest, int], *, whole: bool = True) -> list[Blob]:
     """List every blob that the volumes declare, save the listings that step 10 read, in the order of their paths.
 
-    Where a tree is lacking, blobs of unknown size may be as long as all files of their volume together.
+    `sizes` has the bytes of each blob that the trees name. Unless that is the `whole` of them, for want of a tree,
+    blobs of unknown size may be as long as all files of their volume together.
     """
-    sizes: dict[Digest, int] = dict(blobs_of(trees.values()))
-    sizes |= {entry.stored.sha256: entry.stored.size for entry in bundle.manifest.trees}
+    sizes = {**sizes, **{entry.stored.sha256: entry.stored.size for entry in bundle.manifest.trees}}
     read = {(volume.entry.number, path) for one in bundle.manifest.trees for volume, path in _listing(bundle, one)[:1]}
-    whole = len(trees) == len(bundle.manifest.trees)
     most = layout.SMALL if whole else max(volume.entry.bytes for volume in bundle.volumes)
     places: dict[Digest, list[tuple[VerifiedVolume, str]]] = {}
     for volume in bundle.volumes:

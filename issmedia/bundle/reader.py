@@ -6,6 +6,7 @@ Steps 1 and 2 of `docs/format.md`, clause "Verification".
 import contextlib
 import errno
 import os
+import stat
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -53,8 +54,8 @@ class DirectoryVolume:
         """Find what lies here and is not known: never opened, and a directory of such files not even entered."""
         directories = parents(known)
         try:
-            for path, _ in self._root.walk(enter=directories.__contains__):
-                if path not in known:
+            for path, facts in self._root.walk(enter=directories.__contains__):
+                if path not in known or (path in layout.BESIDE and not stat.S_ISREG(facts.st_mode)):
                     yield shown(path)
         except OSError as cause:
             raise NotIntactError(fault(cause), where=shown(str(self.path))) from cause

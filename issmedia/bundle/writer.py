@@ -63,8 +63,7 @@ def write_volume(
     `DamagedBlobError` names a blob that rotted in the store; what was written stays for the next run.
     """
     try:
-        if unfinished(directory, plan.manifest.site):
-            signatures_before(plan, directory)
+        if signatures_before(plan, directory) is not None:
             report(Note("going on with an export that was begun here: what lies there is hashed again"))
         _Writer(plan, volume, store, directory, report).write(sign, workers)
     except OSError as cause:
@@ -81,13 +80,13 @@ def _require_of(site: SiteName, manifest: Manifest, directory: Path) -> Manifest
     return manifest
 
 
-def signatures_before(plan: Plan, directory: Path) -> bytes:
-    """Give the signatures that an earlier run left, where they are of this very manifest.
+def signatures_before(plan: Plan, directory: Path) -> bytes | None:
+    """Give the signatures that an earlier run left, where they are of this very manifest; None where nothing was begun.
 
     Raises `UsageError` where the directory holds another bundle that is finished.
     """
     if unfinished(directory, plan.manifest.site) is None:
-        return b""
+        return None
     with DirectoryVolume(directory) as volume:
         found = {name: _read_if_there(volume, name) for name in (layout.PARTIAL, layout.MANIFEST, layout.SIGNATURES)}
     if found[layout.MANIFEST] not in (b"", plan.manifest_bytes):

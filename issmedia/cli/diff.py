@@ -82,7 +82,7 @@ def _write(path: Path, text: str) -> None:
 
 def _document(found: Compared) -> dict[str, object]:
     repositories = [
-        {**msgspec.to_builtins(one), "unknown": found.unknown.get(one.repository, ())}
+        {**msgspec.structs.asdict(one), "unknown": found.unknown.get(one.repository, ())}
         for one in found.diff.repositories
     ]
     return {

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from issmedia import __version__
 from issmedia.base.digest import Digest
-from issmedia.base.errors import IssmediaError
+from issmedia.base.errors import DepotError, IssmediaError
 from issmedia.base.events import Note
 from issmedia.base.events import Report as Tell
 from issmedia.base.units import bytes_text, count_text
@@ -28,7 +28,10 @@ _STANDS_ON = ("createrepo-c", "cryptography", "msgspec", "zstandard")
 def leave_export_report(
     depot: Depot, bundle: Digest, manifest: Manifest, bases: Iterable[State], directory: Path, signers: Signers
 ) -> None:
-    """Leave the report of an export beside the bundle; of several bases, what changed since the first."""
+    """Leave the report of an export beside the bundle; of several bases, what changed since the first.
+
+    `DepotError` where it cannot be written: the bundle, which was finished before, is whole.
+    """
     old = next(iter(bases), None) or evidence.nothing_before(manifest)
     found = diff(depot, Side(old), Side(evidence.state_of(manifest, bundle)))
     report = report_of(
@@ -42,16 +45,22 @@ def leave_export_report(
         steps=evidence.steps_of_export(manifest),
         tools=_tools(),
     )
-    evidence.leave(report, _page(report, found), directory, lambda data: signers.sign(data, NAMESPACE_REPORT))
+    try:
+        evidence.leave(report, _page(report, found), directory, lambda data: signers.sign(data, NAMESPACE_REPORT))
+    except DepotError as cause:
+        cause.message = f"the bundle is whole, but its report is not there: {cause.message}"
+        cause.hint = "carry it without the report, or export again into an empty directory with more room"
+        raise
 
 
 def leave_import_report(depot: OwnedDepot, bundle: VerifiedBundle, tell: Tell) -> Path:
     """Leave the report of an import in the depot, where it is not there yet, and say where."""
-    directory = evidence.directory_of(depot, bundle.manifest, bundle.id)
+    imports = evidence.imports_of(depot, bundle.id)
+    directory = evidence.directory_of(depot, bundle.manifest, bundle.id, imports)
     if evidence.is_left(directory):
         return directory
     names = {key.public.fingerprint: key.name for key in Keyring(depot.keyring).trusted()}
-    old = evidence.before_import(depot, bundle.manifest, bundle.id)
+    old = evidence.before_import(bundle.manifest, imports)
     found = diff(depot, Side(old), Side(evidence.state_of(bundle.manifest, bundle.id)))
     report = report_of(
         "import",
@@ -92,14 +101,14 @@ def _page(report: Report, found: Compared) -> str:
 
 
 def _parts(report: Report, found: Compared) -> Iterable[Markup]:
-    yield grid(("", ""), _facts(report))
+    yield grid((), _facts(report))
     if report.left_out:
         yield heading("Left out")
         yield listing(f"{one.repository}: {one.path}: {one.reason}" for one in report.left_out)
     yield heading("CVEs that the new advisories name")
     yield listing(report.cves) if report.cves else paragraph("none")
     yield heading("What was checked")
-    yield grid(("step", "", "found"), ((str(one.number), one.name, one.found) for one in report.steps))
+    yield grid(("step", "found"), ((f"{one.number}. {one.name}", one.found) for one in report.steps))
     yield heading("What changed")
     yield from page_parts(found)
 

@@ -17,7 +17,7 @@ from issmedia.bundle import layout
 from issmedia.bundle.volume import Plan
 from issmedia.cli import clock
 from issmedia.cli.evidence import leave_export_report
-from issmedia.cli.face import LEFT_OUT, Face, command
+from issmedia.cli.face import Face, command
 from issmedia.cli.passphrase import ask_passphrases
 from issmedia.cli.render import left_out_lines, table
 from issmedia.depot.depot import Depot, open_depot
@@ -168,7 +168,7 @@ def _write_hashes(plan: Plan, depot: Depot, file: Path | None) -> None:
 def _show(face: Face, plan: Plan, directory: Path | None) -> int:
     document = plan.manifest if directory is None else _document(plan, directory)
     face.answer(document, _text(plan, directory))
-    return LEFT_OUT if plan.manifest.incomplete else 0
+    return face.done(plan.manifest.incomplete)
 
 
 def _document(plan: Plan, directory: Path) -> dict[str, object]:

@@ -4,15 +4,18 @@ import contextlib
 import functools
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from issmedia.base.events import Report
 from issmedia.cli import clock
+
+if TYPE_CHECKING:
+    from issmedia.model.manifest import Missing
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -51,6 +54,14 @@ class Face:
             sys.stdout.write(as_json(document))
         elif not self.quiet and (lines := text().rstrip("\n")):
             sys.stdout.write(lines + "\n")
+
+    def done(self, left_out: Sequence["Missing"]) -> int:
+        """Give the exit code of work that is done; with `--quiet` too, what was left out is named."""
+        if left_out and self.quiet and not self.as_json:
+            from issmedia.cli.render import left_out_lines
+
+            sys.stderr.writelines(f"warning: {line}\n" for line in left_out_lines(left_out))
+        return LEFT_OUT if left_out else 0
 
 
 def command(group: click.Group | None, name: str, example: str) -> Callable[[Callable[..., Any]], click.Command]:

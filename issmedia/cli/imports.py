@@ -12,7 +12,7 @@ from issmedia.base.events import Report, Warned
 from issmedia.base.units import bytes_text, count_text
 from issmedia.bundle.layout import REPORT_PAGE
 from issmedia.cli.evidence import leave_import_report
-from issmedia.cli.face import LEFT_OUT, Face, command
+from issmedia.cli.face import Face, command
 from issmedia.cli.publish import seen_line
 from issmedia.cli.render import left_out_lines
 from issmedia.cli.verify import PATHS, STRICT, verified
@@ -68,7 +68,7 @@ def import_command(
             left = leave_import_report(owned, bundle, report)
     document = {"dry_run": dry_run, "imported": result, "published": published, "report": left and str(left)}
     face.answer(document, lambda: _imported_text(result, published, depot, left, dry_run=dry_run))
-    return LEFT_OUT if result.incomplete else 0
+    return face.done(result.incomplete)
 
 
 @contextmanager

@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from issmedia.base.errors import UsageError
+from issmedia.base.units import count_text
 from issmedia.cli import clock
 from issmedia.cli.face import Face, command
 from issmedia.cli.passphrase import new_passphrase
@@ -83,9 +84,9 @@ def keys_trust(face: Face, name: str, key: str, valid_after: str | None, valid_b
 
 
 @command(keys_command, "revoke", "issmedia keys revoke release-2024")
-@click.argument("name", metavar="NAME|FINGERPRINT")
+@click.argument("name", metavar="NAME|FINGERPRINT|'ssh-ed25519 AAAA…'")
 def keys_revoke(face: Face, name: str) -> None:
-    """Trust a key no more, nor when somebody trusts it again."""
+    """Trust a key no more, nor when somebody trusts it again; one that was never trusted here, never."""
     with open_depot(face.root).owned("keys revoke", now=face.now) as depot:
         signing.revoke_key(depot, name, now=face.now)
     face.answer({"revoked": name}, lambda: f"revoked: {name}")
@@ -97,7 +98,7 @@ def keys_threshold(face: Face, number: int) -> None:
     """Say how many distinct trusted keys must have signed a bundle."""
     with open_depot(face.root).owned("keys threshold", now=face.now) as depot:
         signing.set_threshold(depot, number, now=face.now)
-    face.answer({"threshold": number}, lambda: f"a bundle needs {number} signature(s)")
+    face.answer({"threshold": number}, lambda: f"a bundle needs {count_text(number, 'signature')}")
 
 
 def key_line(key: str) -> str:

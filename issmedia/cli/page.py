@@ -71,10 +71,11 @@ def listing(items: Iterable[str]) -> Markup:
 
 
 def grid(headers: Sequence[str], rows: Iterable[Sequence[str]]) -> Markup:
-    """Lay out rows of text under headers."""
-    head = "".join(f"<th>{_safe(cell)}</th>" for cell in headers)
+    """Lay out rows of text, under headers where there are any."""
+    cells = "".join(f"<th>{_safe(cell)}</th>" for cell in headers)
+    head = f"<thead><tr>{cells}</tr></thead>\n" if headers else ""
     body = "\n".join(_row(row) for row in rows)
-    return Markup(f"<table>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody>\n</table>")
+    return Markup(f"<table>\n{head}<tbody>\n{body}\n</tbody>\n</table>")
 
 
 def _row(cells: Sequence[str]) -> str:

@@ -56,10 +56,14 @@ def receipt_show(face: Face, file: Path | None, text: bool, qr: str | None, keys
 
     The other side accepts the file, the typed lines and the scanned codes alike.
     """
-    with open_depot(face.root).owned("receipt", now=face.now) as depot:
+    with open_depot(face.root).owned("receipt", now=face.now) as depot, face.reporting() as report:
         signers = load_signers(depot, keys, ask=ask_passphrases)
         made = make_receipt(
-            depot, tool=TOOL, now=face.now, sign=lambda document: signers.sign(document, NAMESPACE_RECEIPT)
+            depot,
+            tool=TOOL,
+            now=face.now,
+            sign=lambda document: signers.sign(document, NAMESPACE_RECEIPT),
+            report=report,
         )
     shown_parts = [*_files(made, file, qr), *_drawn(made, text=text, qr=qr)]
     if isinstance(sys.stdout, io.TextIOWrapper):

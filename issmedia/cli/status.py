@@ -93,7 +93,8 @@ def _status(found: Status) -> str:
 
 def _repository(one: RepositoryStatus) -> tuple[str, ...]:
     if one.snapshot is None:
-        return (one.repository.path, "", "", "never synced", "", "")
+        why = "rolled back to nothing" if one.rolled_back else "never synced"
+        return (one.repository.path, "", "", why, "", "")
     seen = "this" if one.published == one.snapshot.tree else (one.published or "nothing")[:12]
     facts = one.snapshot
     return (

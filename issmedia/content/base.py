@@ -4,7 +4,7 @@ A content type turns an upstream into a tree (`sync`) and says what a tree means
 sockets nor the depot: an `Upstream` brings bytes, a `Sink` keeps them.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import BinaryIO, Protocol
@@ -59,6 +59,9 @@ class Expected:
 
 class Sink(Protocol):
     """Where synced bytes go: the store. Threads may call it at once."""
+
+    def expect(self, sizes: Iterable[int]) -> None:
+        """Learn the sizes in bytes of what is to come: where it will not fit, the next `keep` raises `NoSpaceError`."""
 
     def keep(self, stream: Stream, expected: Expected) -> tuple[Digest, int]:
         """Store a stream, hashed as it is copied; `UpstreamError` says got and expected, and nothing is kept."""

@@ -81,14 +81,6 @@ class History:
         )
         return {row["repository"]: Digest(row["tree"]) for row in found}
 
-    def exported_trees(self, *, other_than: Digest) -> list[Digest]:
-        """List the trees of all bundles this site exported but one, sorted."""
-        found = self._db.execute(
-            "SELECT DISTINCT tree FROM bundle_trees WHERE direction = 'export' AND bundle <> :bundle ORDER BY tree",
-            {"bundle": other_than},
-        )
-        return [Digest(row["tree"]) for row in found]
-
     def known_trees(self) -> set[Digest]:
         """Give the digests of all trees that a bundle brought or took."""
         return {Digest(row["tree"]) for row in self._db.execute("SELECT DISTINCT tree FROM bundle_trees")}

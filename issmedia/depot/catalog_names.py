@@ -50,13 +50,11 @@ class Names:
 
     def add_product(self, product: Product) -> None:
         """Add a product; one that differs only in case is refused, one that is there keeps its name."""
-        row = {"label": product.label, "folded": product.label.casefold(), "name": product.name}
-        found = self._db.execute("SELECT label FROM products WHERE folded = :folded", row).fetchone()
-        if found and found["label"] == product.label:
-            return
-        if found:
-            raise _clash("product", product.label, found["label"])
-        self._db.execute("INSERT INTO products (label, folded, name) VALUES (:label, :folded, :name)", row)
+        found = self._product_like(product.label)
+        _refuse_clash("product", product.label, found)
+        if found is None:
+            row = {"label": product.label, "folded": product.label.casefold(), "name": product.name}
+            self._db.execute("INSERT INTO products (label, folded, name) VALUES (:label, :folded, :name)", row)
 
     def remove_product(self, label: str) -> None:
         """Remove an empty product."""
@@ -93,8 +91,18 @@ class Names:
                 raise UsageError(f"no product or repository {shown(name)}", hint="issmedia repo list")
         return [one for one in everything if any(_matches(one, name) for name in what)]
 
+    def require_distinct(self, path: str) -> None:
+        """Refuse a PRODUCT/REPO whose product or label differs only in case from one that is there."""
+        product, _, label = path.partition("/")
+        _refuse_clash("product", product, self._product_like(product))
+        _refuse_clash("repository", path, self._repository_like(product, label))
+
     def add_repository(self, repository: Repository) -> None:
         """Add a repository to a product that is there; a label that differs only in case is refused."""
+        found = self._repository_like(repository.product, repository.label)
+        _refuse_clash("repository", repository.path, found)
+        if found is not None:
+            raise UsageError(f"repository {repository.path} is there already", hint="issmedia repo set changes it")
         row = {
             "product": repository.product,
             "label": repository.label,
@@ -103,7 +111,6 @@ class Names:
             "content_type": repository.content_type,
             "source": repository.source,
         }
-        self._refuse_clash(repository, row)
         self._db.execute(
             """
             INSERT INTO repositories (product, label, folded, name, content_type, source)
@@ -236,7 +243,14 @@ class Names:
             tuple(Digest(key["blob"]) for key in keys),
         )
 
-    def _refuse_clash(self, repository: Repository, row: dict[str, str | None]) -> None:
+    def _product_like(self, label: str) -> str | None:
+        """Give the label that is there and equals this one without regard to case, or None."""
+        folded = {"folded": label.casefold()}
+        found = self._db.execute("SELECT label FROM products WHERE folded = :folded", folded).fetchone()
+        return found["label"] if found else None
+
+    def _repository_like(self, product: str, label: str) -> str | None:
+        """Give the PRODUCT/REPO of this product that equals it without regard to the case of REPO, or None."""
         found = self._db.execute(
             """
             SELECT repositories.label
@@ -244,12 +258,9 @@ class Names:
             JOIN products ON products.id = repositories.product
             WHERE products.label = :product AND repositories.folded = :folded
             """,
-            row,
+            {"product": product, "folded": label.casefold()},
         ).fetchone()
-        if found and found["label"] == repository.label:
-            raise UsageError(f"repository {repository.path} is there already", hint="issmedia repo set changes it")
-        if found:
-            raise _clash("repository", repository.path, found["label"])
+        return f"{product}/{found['label']}" if found else None
 
 
 def _labels(path: str) -> dict[str, str]:
@@ -273,8 +284,9 @@ def _matches(repository: Repository, name: str) -> bool:
     return name in (repository.product, repository.path)
 
 
-def _clash(kind: str, label: str, found: str) -> DepotError:
-    return DepotError(
-        f"{kind} {label} differs only in case from {found}",
-        hint="labels are unique without regard to case; choose another, or use the one that is there",
-    )
+def _refuse_clash(kind: str, label: str, found: str | None) -> None:
+    if found not in (None, label):
+        raise DepotError(
+            f"{kind} {label} differs only in case from {found}",
+            hint="labels are unique without regard to case; choose another, or use the one that is there",
+        )

@@ -3,12 +3,16 @@
     keyring/
     ├── allowed_signers     names, keys, namespaces and times, in OpenSSH's format; may be written by hand
     ├── revoked             public key lines; a key that stands here never counts, whatever the other file says
+    ├── revoked_prints      fingerprints of keys that never count: for a warning that does not give the key itself
     └── policy.json         {"threshold": N}: how many distinct public keys must have signed; without it, 1
 
 Stock OpenSSH reads the same files: `ssh-keygen -Y verify -f allowed_signers -r revoked …`. Nothing on a medium leads
 here: a key is trusted when a person of this site says so. Changes are made under the depot's lock.
 """
 
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -26,11 +30,26 @@ from issmedia.model.sshsig import MAX_SIGNATURES, PublicKey, parse_public_line
 DEFAULT_NAMESPACES = ("issmedia-bundle", "issmedia-receipt")
 """What a key is trusted for unless something else is asked."""
 
+_FINGERPRINT = re.compile(r"SHA256:[A-Za-z0-9+/]{43}")
+
 
 class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The content of `policy.json`; more signatures than are looked at can never be met."""
 
     threshold: Annotated[int, msgspec.Meta(ge=1, le=MAX_SIGNATURES)] = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Revoked:
+    """A key that never counts; `public` is None where only its fingerprint is known, `name` as it was trusted."""
+
+    fingerprint: str
+    public: PublicKey | None
+    name: str = ""
+
+    def means(self, key: PublicKey) -> bool:
+        """Say whether this is that key: of one fingerprint, or of one private half, whatever the kinds."""
+        return key.fingerprint == self.fingerprint or (self.public is not None and key.point == self.public.point)
 
 
 class Keyring:
@@ -40,6 +59,7 @@ class Keyring:
         self.directory = directory
         self._signers = directory / "allowed_signers"
         self._revoked = directory / "revoked"
+        self._prints = directory / "revoked_prints"
         self._policy = directory / "policy.json"
 
     def trusted(self) -> tuple[TrustedKey, ...]:
@@ -47,13 +67,13 @@ class Keyring:
 
         `FormatError` names a line that is not understood, `UntrustedError` a key that no one should trust.
         """
-        revoked = {key.point for key in self.revoked()}
-        return tuple(key for key in self._listed() if key.public.point not in revoked)
+        revoked = self.revoked()
+        return tuple(key for key in self._listed() if not any(one.means(key.public) for one in revoked))
 
-    def revoked(self) -> tuple[PublicKey, ...]:
+    def revoked(self) -> tuple[Revoked, ...]:
         """List the keys that never count."""
-        lines = (line.strip() for line in _text(self._revoked).split("\n"))
-        return tuple(_revoked_key(line, self._revoked) for line in lines if line and not line.startswith("#"))
+        found = [(path, line) for path in (self._revoked, self._prints) for line in _lines(_text(path))]
+        return tuple(_revoked_key(line, path) for path, line in found)
 
     def threshold(self) -> int:
         """Give how many distinct public keys must have signed."""
@@ -89,7 +109,7 @@ class Keyring:
         """Trust a key from now on; moments are RFC 3339 UTC texts. `UsageError` if it is trusted or revoked already."""
         key = TrustedKey(name, public, namespaces, valid_after, valid_before)
         self.require_trustable(key)
-        self._write(self._signers, f"{_whole_lines(_text(self._signers))}{signers.render_signer(key)}\n")
+        self._append(self._signers, [signers.render_signer(key)])
         return key
 
     def require_trustable(self, key: TrustedKey) -> None:
@@ -99,23 +119,32 @@ class Keyring:
         _require_sound(key.public, None)
         self._require_new(key.public)
 
-    def named(self, name_or_fingerprint: str) -> tuple[TrustedKey, ...]:
-        """Give all keys of a name, or the key of a fingerprint, in `allowed_signers`; `UsageError` for none."""
-        keys = [key for key in self._listed() if name_or_fingerprint in (key.name, key.public.fingerprint)]
-        if not keys:
-            raise UsageError(f"no trusted key {shown(name_or_fingerprint)!r}", hint="issmedia keys list")
-        return tuple(keys)
+    def revocable(self, text: str) -> tuple[Revoked, ...]:
+        """Give what to revoke: all keys of a name in `allowed_signers`, or the key of a fingerprint or public key line.
 
-    def revoke(self, name_or_fingerprint: str) -> tuple[TrustedKey, ...]:
-        """Revoke all keys of a name, or the key of a fingerprint, for good; give what was revoked.
+        That one need not be trusted. `UsageError` for any other text, and for what is revoked already.
+        """
+        listed = [Revoked(key.public.fingerprint, key.public, key.name) for key in self._listed()]
+        if named := [one for one in listed if one.name == text]:
+            return tuple(named)
+        given = _given(text)
+        if known := [one for one in listed if one.public and given.means(one.public)]:
+            return tuple(known)
+        if given.fingerprint in (one.fingerprint for one in self.revoked()):
+            raise UsageError(f"the key {given.fingerprint} is revoked already", where=str(self._revoked))
+        return (given,)
 
-        `revoked` is written first, `allowed_signers` after it: the key counts at no moment between, and the same
+    def revoke(self, text: str) -> tuple[Revoked, ...]:
+        """Revoke what `revocable` gives, for good; give what was revoked.
+
+        What is revoked is written first, `allowed_signers` after it: the key counts at no moment between, and the same
         call again finishes what was interrupted there.
         """
-        keys, revoked = self.named(name_or_fingerprint), {key.point for key in self.revoked()}
-        gone = "".join(f"{key.public.line} {key.name}\n" for key in keys if key.public.point not in revoked)
-        self._write(self._revoked, _whole_lines(_text(self._revoked)) + gone)
-        self._remove({key.public for key in keys})
+        keys, before = self.revocable(text), {one.fingerprint for one in self.revoked()}
+        new = [key for key in keys if key.fingerprint not in before]
+        self._append(self._revoked, [f"{key.public.line} {key.name}".rstrip() for key in new if key.public])
+        self._append(self._prints, [key.fingerprint for key in new if key.public is None])
+        self._remove({key.public for key in keys if key.public})
         return keys
 
     def set_threshold(self, threshold: int) -> None:
@@ -140,7 +169,7 @@ class Keyring:
         return keys
 
     def _require_new(self, public: PublicKey) -> None:
-        if any(key.point == public.point for key in self.revoked()):
+        if any(one.means(public) for one in self.revoked()):
             raise UsageError(f"the key {public.fingerprint} is revoked", where=str(self._revoked))
         known = next((key for key in self.trusted() if key.public.point == public.point), None)
         if known is not None:
@@ -150,6 +179,10 @@ class Keyring:
         lines = signers.signer_lines(_text(self._signers), where=str(self._signers))
         kept = [line for line, key in lines if key is None or key.public not in gone]
         self._write(self._signers, "\n".join(kept))
+
+    def _append(self, path: Path, lines: Sequence[str]) -> None:
+        if lines:
+            self._write(path, _whole_lines(_text(path)) + "".join(f"{line}\n" for line in lines))
 
     def _write(self, path: Path, text: str) -> None:
         make_directory(self.directory)
@@ -167,11 +200,33 @@ def _whole_lines(text: str) -> str:
     return text if text == "" or text.endswith("\n") else text + "\n"
 
 
-def _revoked_key(line: str, path: Path) -> PublicKey:
+def _lines(text: str) -> Iterator[str]:
+    """Yield what is neither blank nor a comment."""
+    lines = (line.strip() for line in text.split("\n"))
+    return (line for line in lines if line and not line.startswith("#"))
+
+
+def _given(text: str) -> Revoked:
     try:
-        return parse_public_line(line)
+        return _key_or_print(text)
     except FormatError as cause:
-        raise FormatError(cause.message, where=str(path), hint="one public key line for each revoked key") from cause
+        raise UsageError(f"no trusted key {shown(text)!r}", hint="issmedia keys list") from cause
+
+
+def _revoked_key(line: str, path: Path) -> Revoked:
+    try:
+        return _key_or_print(line)
+    except FormatError as cause:
+        hint = "one public key line or fingerprint for each revoked key"
+        raise FormatError(cause.message, where=str(path), hint=hint) from cause
+
+
+def _key_or_print(line: str) -> Revoked:
+    """Read what stands for a key: its fingerprint, or its public key line."""
+    if _FINGERPRINT.fullmatch(line):
+        return Revoked(line, None)
+    public = parse_public_line(line)
+    return Revoked(public.fingerprint, public)
 
 
 def _require_sound(public: PublicKey, path: Path | None) -> None:

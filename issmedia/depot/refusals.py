@@ -26,8 +26,9 @@ class Refusals:
         return tuple(reversed(self._kept()))[:most]
 
     def add(self, refusal: Refusal) -> None:
-        """Keep one more, and the newest before it; in one step."""
-        kept = [*self._kept(), refusal][-MOST:]
+        """Keep one more, and the newest before it, in one step; one that says the same as another replaces it."""
+        others = [one for one in self._kept() if (one.what, one.reason) != (refusal.what, refusal.reason)]
+        kept = [*others, refusal][-MOST:]
         write_small(self._path, msgspec.json.Encoder().encode_lines(kept), 0o644)
 
     def _kept(self) -> list[Refusal]:

@@ -13,7 +13,7 @@ import contextlib
 import errno
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO
@@ -109,9 +109,17 @@ class Writing:
         self._guard = threading.Lock()
         self._pending: list[tuple[str, Digest, int]] = []
         self._pending_bytes = 0
+        self._expected = 0
         self._shards: set[str] = set()
         self._may_clone = True
         self._broken = False
+
+    def expect(self, sizes: Iterable[int]) -> None:
+        """Let the next `add` raise `NoSpaceError` where files of these sizes in bytes will not fit.
+
+        When it shares the extents of its source, so will the others, and need no room.
+        """
+        self._expected = files.space_for(sizes)
 
     def add(
         self,
@@ -129,8 +137,10 @@ class Writing:
         """
         with files.staged(self._incoming) as file:
             if clone is not None and self._clone(clone, file.fd):
+                self._expected = 0
                 digest, size, others = copy_and_hash(_reader(file.fd), _discard, limit=limit, also=also)
             else:
+                self._require_space()
                 digest, size, others = copy_and_hash(read, file.write, limit=limit, also=also)
             if check:
                 check(digest, size, others)
@@ -184,6 +194,12 @@ class Writing:
         else:
             with contextlib.suppress(DepotError, OSError):
                 self.close()
+
+    def _require_space(self) -> None:
+        with self._guard:
+            if self._expected:
+                files.require_space(self._store.root, self._expected)
+            self._expected = 0
 
     def _clone(self, source: int, target: int) -> bool:
         if self._may_clone:

@@ -32,8 +32,10 @@ class RepositoryState(msgspec.Struct, frozen=True):
     modules: Collection[ModuleStream] = ()
 
 
-class RepositoryDiff(msgspec.Struct, frozen=True):
+class RepositoryDiff(msgspec.Struct, frozen=True, omit_defaults=True):
     """What changed in one repository; `old` and `new` are its trees, None where it is not there.
+
+    A document says only what did change: a report of a week in which nothing changed stays small.
 
     `advisories` are those that are new, or name CVEs that they did not name before. `carry` is what the new tree has
     and the old one lacks.

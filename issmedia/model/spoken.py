@@ -134,7 +134,10 @@ def _lines(text: str) -> Iterator[_Line]:
     """Find the lines: the word before a colon is a number; what follows, up to the next such word, its characters."""
     head, *parts = (part.upper().split() for part in text.split(":"))
     if len(head) != 1 or not parts:
-        raise FormatError("expected lines that begin with their number and a colon, as in '1: …'")
+        raise FormatError(
+            "expected a receipt, or lines that begin with their number and a colon, as in '1: …'",
+            hint="issmedia receipt writes the file, with --text the lines, on the other side",
+        )
     label = head[0]
     for words in parts[:-1]:
         yield _line(label, words[:-1])

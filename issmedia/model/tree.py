@@ -45,8 +45,8 @@ class Tree(msgspec.Struct, frozen=True):
 
     @property
     def size(self) -> int:
-        """Sum the bytes of all files, each path counted."""
-        return sum(entry.size for entry in self.entries)
+        """Sum the bytes of its blobs, each once, as a manifest does."""
+        return sum(blobs_of([self]).values())
 
     def find(self, path: str) -> Entry | None:
         """Give the entry at a path, or None."""

@@ -3,7 +3,7 @@
 `now` and all times are RFC 3339 UTC texts of one form, so they compare as text. Each rule raises; none returns False.
 """
 
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -18,6 +18,7 @@ from issmedia.base.errors import (
     RollbackError,
     UntrustedError,
 )
+from issmedia.base.units import count_text
 from issmedia.model.manifest import BaseEntry, Manifest
 
 NAMESPACE_BUNDLE = "issmedia-bundle"
@@ -26,7 +27,8 @@ _FORM = "%Y-%m-%dT%H:%M:%SZ"
 _PLAUSIBLE = timedelta(days=400)
 _PROGRAM_MADE = "2026-11-01T00:00:00Z"
 _LISTED = 12
-_GO_BACK = "to go back on purpose: issmedia import --allow-rollback {} PATH"
+_ALLOW = "issmedia import --allow-rollback {} PATH"
+_GO_BACK = f"to go back on purpose: {_ALLOW}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,18 +68,23 @@ def chain_of(manifest: Manifest) -> tuple[str, str]:
     return manifest.site.id, (manifest.destination or "").casefold()
 
 
-def require_threshold(signers: Mapping[str, str], threshold: int, *, untrusted: tuple[str, ...]) -> None:
+def require_threshold(signers: Mapping[str, str], threshold: int, *, untrusted: Sequence[str]) -> None:
     """Refuse fewer than `threshold` distinct public keys; `signers` maps fingerprint → name."""
     if threshold < 1:
         raise UntrustedError(f"the keyring's threshold is {threshold}, it must be at least 1")
     if len(signers) >= threshold:
         return
-    seen = f"; found {', '.join(untrusted)}, not trusted here" if untrusted else "; found none"
     raise UntrustedError(
-        f"expected {threshold} valid signature(s) by trusted keys, found {len(signers)}{seen}",
+        f"expected {count_text(threshold, 'valid signature')} by trusted keys, found {_found(signers, untrusted)}",
         where="manifest.json.sig",
         hint="compare the fingerprint with the sender by another way, then: issmedia keys trust NAME FILE",
     )
+
+
+def _found(signers: Mapping[str, str], untrusted: Sequence[str]) -> str:
+    """Say how many signatures count and whose they are, and which keys are not trusted here."""
+    counted = f"{len(signers)}: {', '.join(f'{name} ({key})' for key, name in signers.items())}" if signers else "none"
+    return f"{counted}; not trusted here: {', '.join(untrusted)}" if untrusted else counted
 
 
 def effective_now(now: str, state: SiteState) -> str:
@@ -85,23 +92,23 @@ def effective_now(now: str, state: SiteState) -> str:
     return max(now, state.floor)
 
 
-def require_fresh(manifest: Manifest, now: str) -> None:
+def require_fresh(bundle: Digest, manifest: Manifest, now: str) -> None:
     """Refuse an expired bundle."""
     if manifest.expires is not None and now >= manifest.expires:
         raise ExpiredError(
             f"expired at {manifest.expires}, it is {now}",
             where=manifest.chain,
-            hint="ask for a new bundle, or name this one: issmedia import --allow-rollback ID PATH",
+            hint=f"ask for a new bundle, or import this one on purpose: {_ALLOW.format(bundle[:16])}",
         )
 
 
-def require_plausible(manifest: Manifest, now: str) -> None:
+def require_plausible(bundle: Digest, manifest: Manifest, now: str) -> None:
     """Refuse a bundle made more than 400 days after `now`: believed, its moment would be the clock's floor for ever."""
     if not is_plausible(manifest.created, now):
         raise FutureError(
             f"made at {manifest.created}, it is {now}: one of two clocks is wrong",
             where=manifest.chain,
-            hint="set this site's clock; where the sender's was wrong, name the bundle: --allow-rollback ID",
+            hint=f"set this site's clock; where the sender's was wrong: {_ALLOW.format(bundle[:16])}",
         )
 
 
@@ -209,10 +216,13 @@ def _first(manifest: Manifest, at: int) -> str:
     bundles = {base.name: base.sequence for base in manifest.bases if base.sequence is not None}
     own = [number for name, number in bundles.items() if name == f"{chain}#{number}"]
     if any(number > at for number in own):
-        return _listed([f"#{number}" for number in range(at + 1, min(n for n in own if n > at) + 1)])
+        return _listed(range(at + 1, min(n for n in own if n > at) + 1))
     return "" if own else _or(bundles)
 
 
-def _listed(names: list[str]) -> str:
-    shown = names if len(names) <= _LISTED else [*names[: _LISTED - 1], "…", names[-1]]
+def _listed(numbers: range) -> str:
+    """Name bundles by their numbers, the last and the first few; whoever signed the manifest chose how many."""
+    whole = len(numbers) <= _LISTED
+    first = [f"#{number}" for number in (numbers if whole else numbers[: _LISTED - 1])]
+    shown = first if whole else [*first, "…", f"#{numbers[-1]}"]
     return " and ".join((", ".join(shown[:-1]), shown[-1])) if len(shown) > 1 else shown[0]

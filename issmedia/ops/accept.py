@@ -31,6 +31,7 @@ from issmedia.model.spoken import parse_spoken
 from issmedia.model.sshsig import parse_public_line
 
 _WHERE = "receipt"
+_PIN = "compare the fingerprint with the site by another way, then: issmedia site add NAME --key FILE"
 
 Standing = Literal["up to date", "behind", "unknown tree", "never imported"]
 
@@ -132,7 +133,7 @@ def _signed_for(document: bytes, signatures: bytes, sites: list[Destination], *,
         raise UntrustedError(
             f"expected a signature by a key pinned for a site, found {_found(verdict)}",
             where=_WHERE,
-            hint="compare the fingerprint with the site by another way, then: issmedia site add NAME --key FILE",
+            hint=_PIN if verdict.untrusted else "carry it again, as it is",
         )
     return set(verdict.signers.values())
 

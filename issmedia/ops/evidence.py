@@ -1,12 +1,13 @@
 """evidence: the report that an export leaves beside its bundle, an import in the depot."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from issmedia.base import files
 from issmedia.base.digest import Digest
 from issmedia.base.units import bytes_text, count_text
 from issmedia.bundle import layout
+from issmedia.depot.catalog_ledger import LedgerEntry
 from issmedia.depot.depot import Depot
 from issmedia.model import strictjson
 from issmedia.model.manifest import BaseEntry, Manifest, VerifiedBundle
@@ -28,9 +29,16 @@ def leave(report: Report, page: str, directory: Path, sign: Callable[[bytes], by
         raise files.system_error(cause, str(directory)) from cause
 
 
-def directory_of(depot: Depot, manifest: Manifest, bundle: Digest) -> Path:
-    """Say where the report of an import lies, or will."""
-    return depot.root / "reports" / f"{manifest.created[:10]}-{manifest.sequence}-{bundle[:16]}"
+def imports_of(depot: Depot, bundle: Digest) -> Sequence[LedgerEntry]:
+    """Give the ledger's entries of a bundle's imports, oldest first: several where a site went back to it, or on."""
+    with depot.catalog.reading() as db:
+        return [one for one in db.ledger.readable() if one.event == "import" and one.facts.get("bundle") == bundle]
+
+
+def directory_of(depot: Depot, manifest: Manifest, bundle: Digest, imports: Sequence[LedgerEntry]) -> Path:
+    """Say where the report of the newest of a bundle's imports lies, or will; each has its own."""
+    again = f"-{len(imports)}" if len(imports) > 1 else ""
+    return depot.root / "reports" / f"{manifest.created[:10]}-{manifest.sequence}-{bundle[:16]}{again}"
 
 
 def is_left(directory: Path) -> bool:
@@ -49,17 +57,15 @@ def nothing_before(manifest: Manifest) -> State:
     return State(BaseEntry("snapshot", "nothing", manifest.created, None, None, None, None), {})
 
 
-def before_import(depot: Depot, manifest: Manifest, bundle: Digest) -> State:
-    """Give what the bundle's repositories were before it was imported, as the ledger says."""
+def before_import(manifest: Manifest, imports: Sequence[LedgerEntry]) -> State:
+    """Give what the bundle's repositories were before the newest of its imports."""
     trees: dict[str, Digest] = {repo.path: repo.tree for repo in manifest.repositories}
-    with depot.catalog.reading() as db:
-        entries = [one for one in db.ledger.readable() if one.event == "import" and one.facts.get("bundle") == bundle]
-    moved: list[Mapping[str, str]] = entries[0].facts.get("moved", []) if entries else []
+    moved: list[Mapping[str, str]] = imports[-1].facts.get("moved", []) if imports else []
     for one in moved:
         trees.pop(one["repository"], None)
         if one["old"]:
             trees[one["repository"]] = Digest(one["old"])
-    time = entries[0].time if entries else manifest.created
+    time = imports[-1].time if imports else manifest.created
     return State(BaseEntry("snapshot", "before the import", time, None, None, None, None), trees)
 
 

@@ -78,7 +78,7 @@ def export_bundle(
     _require_outside(directory, depot.root)
     before = signatures_before(plan, directory)
     own = {key.public.fingerprint for key in stored_keys(depot.keys)} - set(signers)
-    kept = _valid_signatures(plan.manifest_bytes, before, own)
+    kept = _valid_signatures(plan.manifest_bytes, before or b"", own)
 
     def sign_all(data: bytes) -> bytes:
         return b"".join(armored(one.blob) for one in kept) + sign(data)
@@ -126,6 +126,7 @@ def _record(plan: Plan, depot: OwnedDepot, signers: Sequence[str], *, now: str) 
         "sequence": manifest.sequence,
         "signers": list(signers),
         "trees": {repo.path: repo.tree for repo in manifest.repositories},
+        "base_trees": {repo.path: list(repo.base_trees) for repo in manifest.repositories if repo.base_trees},
     }
     with depot.catalog.changing() as db:
         before = db.history.find(plan.id, "export")
@@ -151,7 +152,7 @@ def _header(newest: BundleRecord | None, site: SiteName, options: ExportOptions,
 def _target(db: Session, store: Store, repository: Repository, bases: Sequence[State]) -> RepositoryTarget:
     snapshot = db.names.current(repository.path)
     if snapshot is None:
-        raise UsageError("was never synced", where=repository.path, hint=f"issmedia sync {repository.path}")
+        raise _nothing_to_carry(repository.path, rolled_back=bool(db.names.snapshots(repository.path)))
     product = next(one for one in db.names.products() if one.label == repository.product)
     return RepositoryTarget(
         product=ProductEntry(product.label, product.name),
@@ -166,6 +167,13 @@ def _target(db: Session, store: Store, repository: Repository, bases: Sequence[S
         incomplete=snapshot.incomplete,
         bases=_base_trees(store, repository.path, bases),
     )
+
+
+def _nothing_to_carry(path: str, *, rolled_back: bool) -> UsageError:
+    if rolled_back:
+        hint = f"undo that: issmedia rollback {path}; or issmedia sync {path}"
+        return UsageError("was rolled back to nothing", where=path, hint=hint)
+    return UsageError("was never synced", where=path, hint=f"issmedia sync {path}")
 
 
 def _base_trees(store: Store, repository: str, bases: Sequence[State]) -> tuple[Tree, ...]:

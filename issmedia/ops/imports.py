@@ -61,17 +61,16 @@ def import_bundle(
     report: Report,
 ) -> Imported:
     """Do steps 9 to 12, then move the names, all or none. Idempotent, and resumed by running it again."""
-    trees = payload.read_trees(bundle, depot.store)
-    wanted = _wanted(trees, depot.store)
-    result = _expected(bundle, depot, wanted)
-    if result.again and not result.moved and not wanted and _has_documents(bundle, depot.store):
+    content = _content(bundle, depot.store)
+    result = _expected(bundle, depot, content.wanted)
+    if result.again and not result.moved and not content.wanted and _has_documents(bundle, depot.store):
         report(Note(f"{bundle.manifest.chain} was imported before; nothing to do"))
         return result
     _require_all_volumes(bundle)
-    files.require_space(depot.root, files.space_for(wanted.values()))
-    _copy(bundle, depot.store, trees, wanted, workers=workers, report=report)
+    files.require_space(depot.root, files.space_for(content.wanted.values()))
+    _copy(bundle, depot.store, content, workers=workers, report=report)
     with depot.catalog.changing() as db:
-        _index(db, trees, depot.store, inventory, report)
+        _index(db, content.trees, depot.store, inventory, report)
         if result.moved or not result.again:
             _move_names(db, bundle, result.moved, now=now)
     return result
@@ -79,12 +78,30 @@ def import_bundle(
 
 def preview(bundle: VerifiedBundle, depot: Depot) -> Imported:
     """Say what an import would do; reads the listings, not the payload, and changes nothing."""
-    return _expected(bundle, depot, _wanted(payload.read_trees(bundle, depot.store), depot.store))
+    return _expected(bundle, depot, _content(bundle, depot.store).wanted)
+
+
+@dataclass(frozen=True, slots=True)
+class _Content:
+    """A bundle's trees, the bytes of each blob they name, and those of them that the store lacks."""
+
+    trees: Mapping[Digest, Tree]
+    sizes: Mapping[Digest, int]
+    wanted: Mapping[Digest, int]
+
+
+def _content(bundle: VerifiedBundle, store: Store) -> _Content:
+    """Do step 10, and compare with the store."""
+    trees = payload.read_trees(bundle, store)
+    sizes = blobs_of(trees.values())
+    return _Content(trees, sizes, {digest: size for digest, size in sizes.items() if not store.has(digest, size)})
 
 
 def _expected(bundle: VerifiedBundle, depot: Depot, wanted: Mapping[Digest, int]) -> Imported:
-    """Say which names will move, and what will be added."""
+    """Say which names will move, and what will be added; `DepotError` where a name is here in another case."""
     with depot.catalog.reading() as db:
+        for entry in bundle.manifest.repositories:
+            db.names.require_distinct(entry.path)
         again = db.history.find(bundle.id, "import") is not None
         found = ((entry, db.names.current(entry.path)) for entry in bundle.manifest.repositories)
         moved = tuple(
@@ -95,11 +112,6 @@ def _expected(bundle: VerifiedBundle, depot: Depot, wanted: Mapping[Digest, int]
     count = len(bundle.manifest.repositories)
     incomplete = bundle.manifest.incomplete
     return Imported(bundle.id, again, moved, count, len(wanted), sum(wanted.values()), incomplete)
-
-
-def _wanted(trees: Mapping[Digest, Tree], store: Store) -> dict[Digest, int]:
-    """Say which blobs of the trees the store lacks, with their bytes."""
-    return {digest: size for digest, size in blobs_of(trees.values()).items() if not store.has(digest, size)}
 
 
 def _has_documents(bundle: VerifiedBundle, store: Store) -> bool:
@@ -117,28 +129,20 @@ def _require_all_volumes(bundle: VerifiedBundle) -> None:
         )
 
 
-def _copy(
-    bundle: VerifiedBundle,
-    store: Store,
-    trees: Mapping[Digest, Tree],
-    wanted: Mapping[Digest, int],
-    *,
-    workers: int,
-    report: Report,
-) -> None:
+def _copy(bundle: VerifiedBundle, store: Store, content: _Content, *, workers: int, report: Report) -> None:
     """Steps 11 and 12, the latter first: it reads nothing. What the store holds already is not read again."""
-    everything = payload.blobs_on(bundle, trees)
-    absent = payload.absent(trees, everything, lambda digest, _size: digest not in wanted)
+    sizes, wanted = content.sizes, content.wanted
+    everything = payload.blobs_on(bundle, sizes)
+    absent = payload.absent(content.trees, everything, lambda digest, _size: digest not in wanted)
     payload.require_none(absent, hint=_NOT_WHOLE[bundle.manifest.kind])
-    sizes = blobs_of(trees.values())
     blobs = [blob for blob in everything if blob.sha256 in wanted or blob.sha256 not in sizes]
-    if kept := sum(digest not in wanted for digest in sizes):
+    if kept := len(sizes) - len(wanted):
         report(Note(f"{kept:,} of {count_text(len(sizes), 'blob')} are in the store already"))
     with store.writing() as writing:
         keep = _keeper(writing, wanted)
         problems = payload.pass_payload(blobs, keep, workers=workers, report=report, phase="importing")
         payload.require_none(problems, hint="copy the bundle again; the next import keeps the files that were good")
-        for tree in trees.values():
+        for tree in content.trees.values():
             writing.add_bytes(tree.encode())
         writing.add_bytes(bundle.manifest_bytes)
         writing.add_bytes(bundle.signatures)

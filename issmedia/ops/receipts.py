@@ -1,14 +1,17 @@
 """receipt: what this site holds now → a signed document, to be carried back. Accepting one is `ops.accept`."""
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from issmedia.base.digest import Digest, digest_of
-from issmedia.base.errors import UsageError
+from issmedia.base.errors import DamagedBlobError, UsageError
+from issmedia.base.events import Report, Warned
 from issmedia.depot.catalog import Session
 from issmedia.depot.catalog_history import BundleRecord
 from issmedia.depot.depot import OwnedDepot
 from issmedia.depot.refusals import Refusals
+from issmedia.depot.store import Store
 from issmedia.model.documents import ReceiptRecord, Snapshot
 from issmedia.model.manifest import LedgerHead, SiteName, Tool
 from issmedia.model.receipt import (
@@ -33,14 +36,15 @@ class Made:
     data: bytes
 
 
-def make_receipt(depot: OwnedDepot, *, tool: Tool, now: str, sign: Callable[[bytes], bytes]) -> Made:
+def make_receipt(depot: OwnedDepot, *, tool: Tool, now: str, sign: Callable[[bytes], bytes], report: Report) -> Made:
     """Make and sign this site's receipt, and record it; the ledger's head in it is the one before that record.
 
-    `UsageError` for more repositories than a receipt has room for.
+    A repository that is not whole here is left out with a warning: a delta from it could not be imported, and named in
+    no receipt it comes whole. `UsageError` for more repositories than a receipt has room for.
     """
     site, refused = depot.site(), Refusals(depot.root).newest(MAX_REFUSED)
     with depot.catalog.reading() as db:
-        held = _held(db)
+        held = [one for one in _current(db) if _is_whole(depot.store, one, report)]
         receipt = _receipt(db, site, held, refused, tool=tool, now=now)
     document = render_receipt(receipt)
     data = document + sign(document)
@@ -53,9 +57,18 @@ def make_receipt(depot: OwnedDepot, *, tool: Tool, now: str, sign: Callable[[byt
     return made
 
 
-def _held(db: Session) -> list[Snapshot]:
+def _current(db: Session) -> list[Snapshot]:
     found = (db.names.current(repo.path) for repo in db.names.repositories())
     return [one for one in found if one is not None]
+
+
+def _is_whole(store: Store, one: Snapshot, report: Report) -> bool:
+    """Say whether the listing and every blob of a snapshot are here; no blob's content is read."""
+    with contextlib.suppress(DamagedBlobError):
+        if all(store.has(entry.sha256, entry.size) for entry in store.tree(one.tree).entries):
+            return True
+    report(Warned("is not whole here: the receipt leaves it out (issmedia audit tells more)", where=one.repository))
+    return False
 
 
 def _receipt(

@@ -75,7 +75,7 @@ def generate_key(depot: OwnedDepot, name: str, kind: KeyKind, *, passphrase: byt
     """Make a signing key. The ledger knows first."""
 
     def record(public: PublicKey) -> None:
-        _record(depot, "key generated", name, public, now=now)
+        _record(depot, "key generated", name, public.fingerprint, now=now)
 
     return keys.generate(depot.keys, name, kind, passphrase=passphrase, before=record)
 
@@ -84,7 +84,7 @@ def register_agent_key(depot: OwnedDepot, name: str, line: str, *, now: str) -> 
     """Name a key that ssh-agent holds. The ledger knows first."""
 
     def record(public: PublicKey) -> None:
-        _record(depot, "key registered", name, public, now=now)
+        _record(depot, "key registered", name, public.fingerprint, now=now)
 
     return keys.add_public(depot.keys, name, line, before=record)
 
@@ -113,16 +113,16 @@ def trust_key(
     """Trust a public key given as an OpenSSH line. The ledger knows first: no key counts that it does not name."""
     public, keyring = parse_public_line(line), Keyring(depot.keyring)
     keyring.require_trustable(TrustedKey(name, public, DEFAULT_NAMESPACES, valid_after, valid_before))
-    _record(depot, "key trusted", name, public, now=now)
+    _record(depot, "key trusted", name, public.fingerprint, now=now)
     keyring.trust(name, public, valid_after=valid_after, valid_before=valid_before)
     return public
 
 
 def revoke_key(depot: OwnedDepot, name: str, *, now: str) -> None:
-    """Revoke all keys of a name, or the key of a fingerprint. The ledger knows first."""
+    """Revoke all keys of a name, or the key of a fingerprint or public key line. The ledger knows first."""
     keyring = Keyring(depot.keyring)
-    for key in keyring.named(name):
-        _record(depot, "key revoked", key.name, key.public, now=now)
+    for key in keyring.revocable(name):
+        _record(depot, "key revoked", key.name, key.fingerprint, now=now)
     keyring.revoke(name)
 
 
@@ -173,6 +173,6 @@ def _span(after: str | None, before: str | None) -> str:
     return " ".join(f"{word} {text.removesuffix('T00:00:00Z')}" for word, text in moments if text) or "trusted"
 
 
-def _record(depot: OwnedDepot, event: str, name: str, public: PublicKey, *, now: str) -> None:
+def _record(depot: OwnedDepot, event: str, name: str, fingerprint: str, *, now: str) -> None:
     with depot.catalog.changing() as db:
-        db.ledger.append(event, {"name": name, "fingerprint": public.fingerprint}, now=now)
+        db.ledger.append(event, {"name": name, "fingerprint": fingerprint}, now=now)

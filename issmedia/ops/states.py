@@ -39,7 +39,7 @@ def find_state(depot: Depot, text: str) -> State:
         found = _by_id(db, _id_of(text))
     if len(found) != 1:
         problem = "more than one bundle or receipt begins with" if found else "this site knows no state"
-        raise UsageError(f"{problem} {shown(text)}", hint=f"name {FORMS}")
+        raise UsageError(f"{problem} {shown(text)}", hint=_hint(text))
     return found[0]
 
 
@@ -118,6 +118,11 @@ def _id_of(text: str) -> str:
     if not _ID.fullmatch(text):
         raise UsageError(f"no bundle, receipt or snapshot {shown(text)}", hint=f"name {FORMS}")
     return text.lower()
+
+
+def _hint(text: str) -> str:
+    accept = f"issmedia receipt accept {shown(text)} makes this receipt known"
+    return accept if Path(text).is_file() else f"name {FORMS}"
 
 
 def _receipt_bytes(path: Path) -> bytes:

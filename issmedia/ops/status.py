@@ -18,10 +18,14 @@ from issmedia.model.manifest import SiteName
 
 @dataclass(frozen=True, slots=True)
 class RepositoryStatus:
-    """A repository: its current snapshot (None before the first), and which tree clients see."""
+    """A repository: its current snapshot, and which tree clients see.
+
+    `snapshot` is None before the first, and where the repository was `rolled_back` to the time before it.
+    """
 
     repository: Repository
     snapshot: Snapshot | None
+    rolled_back: bool
     published: Digest | None
 
 
@@ -80,10 +84,7 @@ def status(
     site = depot.site()
     with depot.catalog.reading() as db:
         entries, head = db.ledger.head()
-        repositories = tuple(
-            RepositoryStatus(repo, db.names.current(repo.path), published.get(repo.path))
-            for repo in db.names.select(what)
-        )
+        repositories = tuple(_repository(db, repo, published) for repo in db.names.select(what))
         found = Status(
             site=site,
             depot=str(depot.root),
@@ -109,6 +110,13 @@ def search(depot: Depot, term: str) -> Found:
     """Find packages by name or summary, advisories by id, title or CVE."""
     with depot.catalog.reading() as db:
         return Found(tuple(db.search.packages(term)), tuple(db.search.advisories(term)))
+
+
+def _repository(db: Session, repository: Repository, published: Mapping[str, Digest]) -> RepositoryStatus:
+    path = repository.path
+    snapshot = db.names.current(path)
+    rolled_back = snapshot is None and bool(db.names.snapshots(path))
+    return RepositoryStatus(repository, snapshot, rolled_back, published.get(path))
 
 
 def _chain(newest: BundleRecord, max_age_days: int | None, *, now: str) -> ChainStatus:

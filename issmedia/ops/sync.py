@@ -1,6 +1,7 @@
 """sync: upstream → snapshot. The content type reads upstream, the store keeps the bytes, the catalog the names."""
 
 import contextlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import BinaryIO
 
@@ -68,6 +69,10 @@ class StoreSink:
     def __init__(self, store: Store, writing: Writing) -> None:
         self._store = store
         self._writing = writing
+
+    def expect(self, sizes: Iterable[int]) -> None:
+        """Learn what is to come: the next `keep` is refused where it will not fit."""
+        self._writing.expect(sizes)
 
     def keep(self, stream: Stream, expected: Expected) -> tuple[Digest, int]:
         """Store a stream; bytes that are not what the metadata say are refused, and nothing is kept."""

@@ -35,6 +35,7 @@ from issmedia.model.manifest import (
     VolumeEntry,
     parse_manifest,
 )
+from issmedia.model.tree import blobs_of
 from issmedia.model.trust import SiteState
 
 MAX_STRAYS = 1000
@@ -86,7 +87,8 @@ def check(bundle: VerifiedBundle, store: Store, *, strict: bool, workers: int, r
     The kind of error is that of the step which failed first: a listing that was signed malformed is a `FormatError`.
     """
     trees, faults = payload.try_trees(bundle, store)
-    blobs = payload.blobs_on(bundle, trees)
+    whole = len(trees) == len(bundle.manifest.trees)
+    blobs = payload.blobs_on(bundle, blobs_of(trees.values()), whole=whole)
     problems = payload.pass_payload(blobs, payload.hash_only, workers=workers, report=report, phase="verifying")
     problems += payload.absent(trees, blobs, store.has if bundle.manifest.kind == "delta" else _nowhere)
     problems += _strays(bundle, strict=strict, report=report)
@@ -161,9 +163,10 @@ def _allowed(bundle: Digest, allow: str | None) -> bool:
 
 def _require_current(bundle: Digest, manifest: Manifest, state: SiteState, *, now: str, allowed: bool) -> None:
     """Step 5. What the operator allowed by name may be old or expired; equivocation is never allowed."""
+    at = trust.effective_now(now, state)
     try:
-        trust.require_plausible(manifest, trust.effective_now(now, state))
-        trust.require_fresh(manifest, trust.effective_now(now, state))
+        trust.require_plausible(bundle, manifest, at)
+        trust.require_fresh(bundle, manifest, at)
         trust.require_progress(bundle, manifest, state)
     except (ExpiredError, FutureError, RollbackError):
         if not allowed:

@@ -201,13 +201,3 @@ def test_a_lock_file_that_says_nothing_is_still_held(tmp_path: Path) -> None:
         lock.write_bytes(b"[]")
         with pytest.raises(BusyError, match="another process"), files.locked(lock, "sync", since=NOW):
             pass
-
-
-def test_a_plain_directory_is_no_link_to_one(tmp_path: Path) -> None:
-    (tmp_path / "directory").mkdir()
-    (tmp_path / "file").touch()
-    (tmp_path / "link").symlink_to("directory")
-
-    found = [files.is_plain_directory(tmp_path / name) for name in ("directory", "file", "link", "absent")]
-
-    assert found == [True, False, False, False]

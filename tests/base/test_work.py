@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from issmedia.base.digest import copy_and_hash
 from issmedia.base.work import each
 from issmedia.base.workers import Workers
 
@@ -43,6 +44,44 @@ def test_an_exception_of_the_items_themselves_is_raised() -> None:
 
     with pytest.raises(OSError, match="no more"):
         each(lambda number: None, items(), workers=2)
+
+
+def test_what_is_being_copied_is_given_up_at_the_first_exception() -> None:
+    begun = threading.Event()
+
+    def endless(size: int) -> bytes:
+        begun.set()
+        return b"x" * size
+
+    def work(name: str) -> None:
+        if name == "copy":
+            copy_and_hash(endless, len, limit=1 << 60)
+        begun.wait()
+        raise ValueError(name)
+
+    with pytest.raises(ValueError, match="fails"):
+        each(work, ["copy", "fails"], workers=2)
+
+
+def test_a_thread_that_finds_no_more_items_ends_no_other() -> None:
+    chunks, idle = iter([b"x", b"y"]), list[threading.Thread]()
+    both = threading.Barrier(2, timeout=30)
+    copied: list[bytes] = []
+
+    def read(_size: int) -> bytes:
+        idle[0].join()
+        return next(chunks, b"")
+
+    def work(name: str) -> None:
+        if name == "idle":
+            idle.append(threading.current_thread())
+        both.wait()
+        if name == "copy":
+            copy_and_hash(read, copied.append, limit=2)
+
+    each(work, ["copy", "idle"], workers=2)
+
+    assert copied == [b"x", b"y"]
 
 
 def test_items_are_worked_on_at_once() -> None:

@@ -12,6 +12,7 @@ from issmedia.base.errors import NotIntactError, Problem
 from issmedia.base.events import Advanced, Event, Started
 from issmedia.bundle import payload
 from issmedia.depot.store import Store
+from issmedia.model.tree import blobs_of
 from tests.makers.bundles import Bundle, bundle_of, verified
 
 CONTENT = {"a.rpm": b"a" * 5000, "d/b.rpm": b"same"}
@@ -53,7 +54,7 @@ def pass_over(
     """Pass the payload of a volume."""
     seen: list[Event] = [] if events is None else events
     with verified(root, stick) as bundle:
-        blobs = payload.blobs_on(bundle, payload.read_trees(bundle, NO_BASE))
+        blobs = payload.blobs_on(bundle, blobs_of(payload.read_trees(bundle, NO_BASE).values()))
         found = payload.pass_payload(blobs, keep, workers=2, report=seen.append, phase="testing")
     return found
 
@@ -179,7 +180,8 @@ def test_a_wrong_size_is_refused_unread(
 def test_what_is_on_no_volume_and_not_held_is_named(tmp_path: Path, stick: Path) -> None:
     with verified(tmp_path, stick) as bundle:
         trees = payload.read_trees(bundle, NO_BASE)
-        blobs = [blob for blob in payload.blobs_on(bundle, trees) if blob.sha256 != digest_of(b"same")]
+        everything = payload.blobs_on(bundle, blobs_of(trees.values()))
+        blobs = [blob for blob in everything if blob.sha256 != digest_of(b"same")]
 
         missing = payload.absent(trees, blobs, lambda digest, size: False)
         held = payload.absent(trees, blobs, lambda digest, size: size == 4)

@@ -102,6 +102,22 @@ def test_strays_are_listed_with_safe_names_and_their_directories_not_entered(sti
         assert list(volume.stray(known)) == ["a\\nb", "d", "repos/link"]
 
 
+@pytest.mark.parametrize("name", ["report.html", "report.json", "report.json.sig"])
+def test_only_a_regular_file_passes_as_a_report(stick: Path, name: str) -> None:
+    known = frozenset(content_of(stick)) | {name}
+    (stick / "elsewhere").mkdir()
+    (stick / name).symlink_to("elsewhere")
+
+    with DirectoryVolume(stick) as volume:
+        as_link = list(volume.stray(known))
+    (stick / name).unlink()
+    (stick / "elsewhere").rename(stick / name)
+    with DirectoryVolume(stick) as volume:
+        as_directory = list(volume.stray(known))
+
+    assert (as_link, as_directory) == (["elsewhere", name], [name])
+
+
 def test_a_file_that_is_missing_is_named(stick: Path) -> None:
     with DirectoryVolume(stick) as volume, pytest.raises(NotIntactError, match="is missing") as caught:
         volume.open("repos/p/zoo/gone.rpm")

@@ -215,3 +215,17 @@ def test_a_dry_run_tells_the_same_new_hashes_and_what_was_sent_is_new_no_more(gr
 
     assert planned == sent != ""
     assert "repos/" not in after
+
+
+def test_what_a_delta_took_for_granted_is_new_until_a_bundle_carries_it(grown: Site, tmp_path: Path) -> None:
+    farm = build_repo(tmp_path / "farm", [PackageSpec("news", "9"), PackageSpec("more", "1")])
+    grown.do("repo", "set", "p/farm", "--source", farm.path)
+    grown.do("sync", "p/farm")
+    for name, choice in (("delta", ("--base", "p/farm@2")), ("full", ("--full",)), ("again", ("--full",))):
+        grown.do("export", "p/farm", *choice, "--to", tmp_path / name, "--new-hashes", tmp_path / f"{name}.sums")
+
+    delta, full, again = ((tmp_path / f"{name}.sums").read_text() for name in ("delta", "full", "again"))
+
+    assert ("more-1-1" in delta, "news-9-1" in delta) == (True, False)
+    assert "news-9-1" in full
+    assert again == ""

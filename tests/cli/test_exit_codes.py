@@ -171,12 +171,14 @@ def test_7_done_but_something_was_left_out(hq: Site, world: World, tmp_path: Pat
 
     synced = hq.call("sync", "q", "--json")
     exported = hq.call("export", "q", "--to", tmp_path / "out")
+    quiet = hq.call("export", "q", "--to", tmp_path / "again", "--quiet")
 
-    assert (synced.code, exported.code) == (7, 7)
+    assert (synced.code, exported.code, quiet.code) == (7, 7, 7)
     assert [one["path"] for one in synced.document["repositories"][0]["incomplete"]] == [
         "Packages/a/app-1.0-1.noarch.rpm"
     ]
     assert "left out: q/partly: Packages/a/app-1.0-1.noarch.rpm" in exported.out
+    assert quiet.err.startswith("warning: left out: q/partly: Packages/a/app-1.0-1.noarch.rpm: ")
 
 
 def test_8_another_process_holds_the_depot(hq: Site) -> None:

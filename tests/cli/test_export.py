@@ -178,6 +178,20 @@ def test_a_repository_that_was_never_synced_is_refused_by_name(hq: Site, tmp_pat
     assert (outcome.code, "error: p/new: was never synced\nhint: issmedia sync p/new" in outcome.err) == (2, True)
 
 
+def test_a_repository_that_was_rolled_back_to_nothing_is_refused_with_the_way_back(hq: Site, tmp_path: Path) -> None:
+    hq.do("rollback", "p/farm", "--no-publish")
+
+    shown = hq.do("status").out
+    outcome = hq.call("export", "p/farm", "--to", tmp_path / "out")
+
+    assert [line.split(maxsplit=1)[1] for line in shown.splitlines() if line.startswith("p/farm")] == [
+        "rolled back to nothing"
+    ]
+    assert "error: p/farm: was rolled back to nothing\nhint: undo that: issmedia rollback p/farm" in outcome.err
+    hq.do("rollback", "p/farm")
+    hq.do("export", "p/farm", "--to", tmp_path / "out")
+
+
 def test_packages_with_odd_names_cross(hq: Site, lab: Site, tmp_path: Path) -> None:
     names = ("c++~rc1^git", "naïve", "日本語", "a=b,c@d%20e")
     repo = build_repo(tmp_path / "odd", [PackageSpec(f"odd{number}") for number in range(2)], layout="{filename}")

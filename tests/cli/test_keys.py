@@ -202,6 +202,18 @@ def test_a_revoked_key_counts_no_more_nor_when_it_is_trusted_again(hq: Site, lab
     assert [one["state"] for one in lab.do("keys", "list", "--json").document["trusted"]] == ["revoked"]
 
 
+def test_a_key_that_a_vendor_warned_of_is_never_trusted(site: Site) -> None:
+    warned, other = ed25519_key(1).public, ed25519_key(2).public
+    site.do("keys", "revoke", warned.fingerprint)
+    site.do("keys", "revoke", other.line)
+
+    codes = [site.call("keys", "trust", "vendor", key.line).code for key in (warned, other)]
+
+    assert codes == [2, 2]
+    listed = site.do("keys", "list", "--json").document["trusted"]
+    assert {one["fingerprint"] for one in listed} == {warned.fingerprint, other.fingerprint}
+
+
 def test_what_was_done_with_keys_stands_in_the_log(site: Site) -> None:
     site.do("keys", "generate", "release")
     site.do("keys", "trust", "a", ed25519_key(1).public.line)

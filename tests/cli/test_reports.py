@@ -1,18 +1,23 @@
 """The reports: what an export leaves beside its bundle, an import in the depot."""
 
+import errno
 import json
+import os
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from issmedia.base.digest import digest_of
 from issmedia.depot.signatures import check_signatures
 from issmedia.model.report import NAMESPACE_REPORT
 from issmedia.model.signers import TrustedKey
 from issmedia.model.sshsig import parse_public_line
+from tests.cli.conftest import World
+from tests.makers.crash import forked
 from tests.makers.extras import AdvisorySpec
 from tests.makers.repos import PackageSpec, build_repo
-from tests.makers.sites import Site
+from tests.makers.sites import Site, disconnected_site
 
 NOW = "2026-11-01T00:00:00Z"
 ALARM = "<script>alert(1)</script>"
@@ -77,6 +82,19 @@ def test_the_report_of_an_import_stays_as_it_is(lab: Site, fix: Path) -> None:
     assert before == {path: path.read_bytes() for path in left(lab)[-1].iterdir()}
 
 
+def test_going_back_to_a_bundle_and_on_again_leaves_a_report_of_each_import(lab: Site, fix: Path, world: World) -> None:
+    lab.do("import", fix)
+    older = digest_of((world.stick / "manifest.json").read_bytes())
+
+    lab.do("import", world.stick, "--allow-rollback", older)
+    lab.do("import", fix)
+
+    reports = [read(directory) for directory in left(lab)]
+    assert [directory.name[10:].split("-")[1] for directory in left(lab)] == ["1", "1", "2", "2"]
+    assert [report["totals"]["downgraded"] for report in reports] == [0, 1, 0, 0]
+    assert [report["totals"]["upgraded"] for report in reports[2:]] == [1, 1]
+
+
 def test_a_report_that_was_lost_is_made_again_from_the_ledger(lab: Site, fix: Path) -> None:
     lab.do("import", fix)
     directory = left(lab)[-1]
@@ -118,6 +136,27 @@ def test_a_dry_run_leaves_none(lab: Site, fix: Path) -> None:
     lab.do("import", "--dry-run", fix)
 
     assert before == left(lab)
+
+
+def test_an_empty_delta_and_its_report_are_small(hq: Site, tmp_path: Path) -> None:
+    hq.do("export", "--since-last", "--to", tmp_path / "empty")
+
+    files = [path for path in (tmp_path / "empty").rglob("*") if path.is_file()]
+    sizes = [path.stat().st_size for path in files if path.name != "README.txt" and path.parent.name != "schemas"]
+    assert read(tmp_path / "empty")["changes"]["repositories"][0].keys() == {"repository", "old", "new"}
+    assert sum(sizes) <= 14_000
+
+
+def test_a_medium_too_small_for_the_report_holds_a_whole_bundle_and_the_error_says_so(hq: Site, tmp_path: Path) -> None:
+    def full(_kind: str, name: str) -> None:
+        if "report." in name:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), name)
+
+    ended = forked(lambda: hq.call("export", "--to", tmp_path / "small"), full)
+
+    assert ended.code == 4
+    assert "the bundle is whole, but its report is not there: the disk is full\nhint: carry it without" in ended.err
+    assert disconnected_site(tmp_path / "fresh", hq).call("verify", tmp_path / "small").code == 0
 
 
 def test_a_page_escapes_what_it_shows(fix: Path) -> None:

@@ -57,6 +57,18 @@ def test_a_file_url_and_the_web_give_all_that_the_metadata_name(
     assert from_web.signed_metadata
 
 
+def test_what_will_be_fetched_is_announced_and_what_is_held_is_not(repo: BuiltRepo) -> None:
+    sink = MemorySink()
+
+    first = sync(repo.path, sink)
+    fetched = sink.expected
+    (repo.path / "notes").write_bytes(b"12345")
+    sync(repo.path, sink, previous=first)
+
+    assert {one.size for one in repo.packages} <= set(fetched)
+    assert sink.expected == [5]
+
+
 def test_the_inventory_pairs_packages_with_their_blobs(repo: BuiltRepo) -> None:
     inventory = sync(repo.path).inventory
 

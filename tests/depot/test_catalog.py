@@ -251,7 +251,7 @@ def test_products_are_sorted_and_keep_their_first_name(catalog: Catalog) -> None
     ("clash", "fault"),
     [
         (lambda db: db.names.add_product(Product("P", "P")), "product P differs only in case from p"),
-        (lambda db: db.names.add_repository(Repository("p", "Zoo", "x")), "differs only in case from zoo"),
+        (lambda db: db.names.add_repository(Repository("p", "Zoo", "x")), "p/Zoo differs only in case from p/zoo"),
     ],
 )
 def test_labels_that_differ_only_in_case_are_refused(

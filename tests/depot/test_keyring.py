@@ -110,7 +110,7 @@ def test_a_revoked_key_is_gone_by_name_and_by_fingerprint(keyring: Keyring) -> N
     assert [key.name for key in keyring.revoke(CAROL.public.fingerprint)] == ["carol"]
 
     assert keyring.trusted() == ()
-    assert keyring.revoked() == (ALICE.public, BOB.public, CAROL.public)
+    assert [key.public for key in keyring.revoked()] == [ALICE.public, BOB.public, CAROL.public]
 
 
 def test_a_revoked_key_never_counts_again(keyring: Keyring) -> None:
@@ -127,11 +127,33 @@ def test_a_revoked_key_never_counts_again(keyring: Keyring) -> None:
     assert left.name == "bob"
 
 
+@pytest.mark.parametrize("warning", [BOB.public.fingerprint, f"{BOB.public.line} vendor"], ids=["print", "line"])
+def test_a_key_that_was_never_trusted_is_revoked_by_fingerprint_or_line(keyring: Keyring, warning: str) -> None:
+    keyring.trust("alice", ALICE.public)
+
+    (revoked,) = keyring.revoke(warning)
+
+    assert revoked.fingerprint == BOB.public.fingerprint
+    with pytest.raises(UsageError, match="is revoked"):
+        keyring.trust("bob", BOB.public)
+    with pytest.raises(UsageError, match="is revoked already"):
+        keyring.revoke(warning)
+    (keyring.directory / "allowed_signers").write_text(f"alice {ALICE.public.line}\nbob {BOB.public.line}\n")
+    assert [key.name for key in keyring.trusted()] == ["alice"]
+
+
+def test_a_trusted_key_is_revoked_by_its_line_whatever_its_comment(keyring: Keyring) -> None:
+    keyring.trust("alice", ALICE.public)
+
+    assert [key.name for key in keyring.revoke(f"{ALICE.public.line} laptop")] == ["alice"]
+    assert keyring.trusted() == ()
+
+
 def test_revoking_what_is_not_trusted_is_refused(keyring: Keyring) -> None:
     keyring.trust("alice", ALICE.public)
     before = content_of(keyring.directory)
 
-    for unknown in ("bob", BOB.public.fingerprint, ""):
+    for unknown in ("bob", BOB.public.fingerprint[:-1], "ssh-ed25519 AAAA", ""):
         with pytest.raises(UsageError, match="no trusted key"):
             keyring.revoke(unknown)
 
@@ -244,6 +266,7 @@ def test_times_are_inclusive_as_with_openssh(keyring: Keyring, moment: str) -> N
 def test_openssh_heeds_our_revocations(keyring: Keyring) -> None:
     keyring.trust("alice", ALICE.public)
     keyring.trust("bob", BOB.public)
+    keyring.revoke(CAROL.public.fingerprint)
     keyring.revoke("alice")
     with (keyring.directory / "allowed_signers").open("a") as file:
         file.write(f"alice {ALICE.public.line}\n")

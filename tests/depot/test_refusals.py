@@ -30,6 +30,16 @@ def test_the_newest_come_first_and_the_oldest_go(tmp_path: Path) -> None:
     assert refusals.newest(MOST * 2)[-1] == kept(5)
 
 
+def test_what_is_refused_again_is_kept_once_with_its_newest_time(tmp_path: Path) -> None:
+    refusals = Refusals(tmp_path)
+    later = refusal("2027-01-01T00:00:00Z", "hq #1", "older")
+
+    for one in (kept(1), kept(2), later):
+        refusals.add(one)
+
+    assert refusals.newest(8) == (later, kept(2))
+
+
 @pytest.mark.parametrize("line", [b"\xff\xfe", b"{}", b"[]", b'{"time": 1}', b"{" * 9999])
 def test_a_damaged_line_is_passed_over_and_goes_with_the_next(tmp_path: Path, line: bytes) -> None:
     refusals, path = Refusals(tmp_path), tmp_path / "refusals.jsonl"

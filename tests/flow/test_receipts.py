@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from issmedia.base.digest import digest_of
 from tests.makers.repos import FLAT, build_repo
 from tests.makers.sites import Site, connected_site, disconnected_site
 
@@ -110,3 +111,20 @@ def test_a_repository_that_never_crossed_lacks_everything(hq: Site, lab: Site, u
     assert (farm["repository"], farm["standing"], farm["packages"]) == ("p/farm", "never imported", 2)
     assert (zoo["repository"], zoo["standing"]) == ("p/zoo", "up to date")
     assert accepted["restored"] == []
+
+
+@pytest.mark.usefixtures("grown")
+def test_a_receipt_leaves_out_what_is_damaged_so_that_it_comes_whole_again(
+    hq: Site, lab: Site, upstream: Path, tmp_path: Path
+) -> None:
+    alpha = next(upstream.glob("alpha*.rpm"))
+    Path(lab.depot.store.path(digest_of(alpha.read_bytes()))).unlink()
+
+    said = lab.do("receipt", "--to", tmp_path / "receipt")
+    (lacks,) = hq.do("receipt", "accept", tmp_path / "receipt", "--json").document["repositories"]
+    hq.do("export", "--to-site", "lab", "--to", tmp_path / "second")
+    lab.do("import", tmp_path / "second")
+
+    assert "warning: p/zoo: is not whole here: the receipt leaves it out" in said.err
+    assert (lacks["standing"], lacks["packages"]) == ("never imported", 3)
+    assert lab.do("audit", "--json").document["problems"] == []

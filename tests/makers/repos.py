@@ -188,6 +188,14 @@ def many_specs(count: int, *, size: int | None = None, newer: int = 0) -> Iterat
         yield PackageSpec(f"package{number:06}", "2.0" if number >= count - newer else "1.0", size=size)
 
 
+def _again(specs: Iterable[PackageSpec], built: Path) -> Iterator[bytes | PackageSpec]:
+    """Take the packages that another repository of `many_specs` has from there: building large ones takes long."""
+    for spec in specs:
+        name = f"{spec.name}-{spec.version}-1.noarch.rpm"
+        found = built / BY_INITIAL.format(initial=name[0], filename=name)
+        yield found.read_bytes() if found.is_file() else spec
+
+
 def _built(packages: Iterable[bytes | PackageSpec | str], key: OpenPGPKey | None) -> Iterator[bytes]:
     for package in packages:
         if isinstance(package, bytes):
@@ -273,15 +281,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--packages", type=int, default=300, help="how many")
     parser.add_argument("--size", type=int, help="bytes of each, about; small without it")
     parser.add_argument("--newer", type=int, default=0, help="how many of them at version 2.0, for the next state")
+    parser.add_argument("--like", type=Path, help="an earlier state, to take what is the same from")
     parser.add_argument("--advisories", type=int, default=0, help="how many, one package each, the last packages first")
     parser.add_argument("--layout", default=BY_INITIAL, help="pattern of {initial} and {filename}")
     parser.add_argument("--compression", choices=sorted(_COMPRESSIONS), default="gz")
     parser.add_argument("--sign", metavar="NAME", help="sign packages and metadata with the throw-away key NAME")
     options = parser.parse_args(arguments)
+    specs = many_specs(options.packages, size=options.size, newer=options.newer)
     last = range(options.packages - 1, options.packages - 1 - options.advisories, -1)
     repo = build_repo(
         options.directory,
-        many_specs(options.packages, size=options.size, newer=options.newer),
+        _again(specs, options.like) if options.like else specs,
         layout=options.layout,
         compression=options.compression,
         advisories=[

@@ -3,6 +3,7 @@
 import hashlib
 import os
 import threading
+from collections.abc import Iterable
 from typing import BinaryIO
 
 from issmedia.base.digest import Digest, copy_and_hash
@@ -11,12 +12,20 @@ from issmedia.content.base import Expected, Stream
 
 
 class MemorySink:
-    """Keeps blobs in a dict; `kept` lists digests in the order they came, a blob kept twice twice."""
+    """Keeps blobs in a dict; `kept` lists digests in the order they came, a blob kept twice twice.
+
+    `expected` are the sizes that were announced.
+    """
 
     def __init__(self) -> None:
         self.blobs: dict[Digest, bytes] = {}
         self.kept: list[Digest] = []
+        self.expected: list[int] = []
         self._guard = threading.Lock()
+
+    def expect(self, sizes: Iterable[int]) -> None:
+        """Take note of what is to come."""
+        self.expected = list(sizes)
 
     def keep(self, stream: Stream, expected: Expected) -> tuple[Digest, int]:
         """Keep a stream that is as expected; `UpstreamError` for any other."""

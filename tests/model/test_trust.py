@@ -11,11 +11,13 @@ from issmedia.base.errors import (
     DestinationError,
     EquivocationError,
     ExpiredError,
+    FutureError,
     RollbackError,
     UntrustedError,
 )
 from issmedia.model import trust
 from issmedia.model.manifest import BaseEntry, Manifest
+from issmedia.model.strictjson import MAX_INTEGER
 from issmedia.model.trust import ChainMark, SiteState
 from tests.makers.documents import NOW, SITE, sample_manifest
 
@@ -56,10 +58,20 @@ def test_too_few_keys_or_a_threshold_below_one_are_refused(signers: int, thresho
 
 
 def test_a_refusal_counts_and_names_the_keys_that_are_not_trusted() -> None:
-    with pytest.raises(UntrustedError, match=r"expected 2 valid.*found 1; found SHA256:x, not trusted here") as caught:
-        trust.require_threshold({"key": "hq"}, 2, untrusted=("SHA256:x",))
+    with pytest.raises(UntrustedError) as caught:
+        trust.require_threshold({"SHA256:a": "hq"}, 2, untrusted=("SHA256:x", "SHA256:y"))
 
     assert caught.value.where == "manifest.json.sig"
+    assert caught.value.message == (
+        "expected 2 valid signatures by trusted keys, found 1: hq (SHA256:a); not trusted here: SHA256:x, SHA256:y"
+    )
+
+
+def test_a_refusal_speaks_of_one_signature_and_of_none() -> None:
+    with pytest.raises(UntrustedError) as caught:
+        trust.require_threshold({}, 1, untrusted=())
+
+    assert caught.value.message == "expected 1 valid signature by trusted keys, found none"
 
 
 @pytest.mark.parametrize(("now", "floor", "effective"), [(NOW, "", NOW), (NOW, BEFORE, NOW), (NOW, AFTER, AFTER)])
@@ -69,13 +81,24 @@ def test_the_clock_is_never_behind_what_was_verified(now: str, floor: str, effec
 
 @pytest.mark.parametrize("expires", [None, AFTER])
 def test_a_bundle_that_is_not_expired_passes(expires: str | None) -> None:
-    trust.require_fresh(manifest(expires=expires), NOW)
+    trust.require_fresh(NEW, manifest(expires=expires), NOW)
 
 
 @pytest.mark.parametrize("expires", [NOW, BEFORE])
 def test_an_expired_bundle_is_refused_from_the_very_moment(expires: str) -> None:
-    with pytest.raises(ExpiredError, match=expires):
-        trust.require_fresh(manifest(expires=expires), NOW)
+    with pytest.raises(ExpiredError, match=expires) as caught:
+        trust.require_fresh(NEW, manifest(expires=expires), NOW)
+
+    assert str(caught.value.hint).endswith(f"issmedia import --allow-rollback {NEW[:16]} PATH")
+
+
+def test_a_bundle_of_the_far_future_is_refused_with_the_command_that_allows_it() -> None:
+    with pytest.raises(FutureError) as caught:
+        trust.require_plausible(
+            NEW, msgspec.structs.replace(manifest(), created="2099-01-01T00:00:00Z"), "2027-01-01T00:00:00Z"
+        )
+
+    assert str(caught.value.hint).endswith(f"issmedia import --allow-rollback {NEW[:16]} PATH")
 
 
 @pytest.mark.parametrize("sequence", [1, 5])
@@ -131,6 +154,7 @@ def test_a_bundle_for_another_site_is_refused_naming_both() -> None:
         ("hq #5", 2, "import #3, #4 and #5 first; or: "),
         ("hq #5", 4, "import #5 first; or: "),
         ("hq #20", 2, "import #3, #4, #5, #6, #7, #8, #9, #10, #11, #12, #13, … and #20 first; or: "),
+        (f"hq #{MAX_INTEGER}", 7, "import #8, #9, #10, #11, #12, #13, #14, #15, #16, #17, #18, … and #90071992547409"),
         ("hq → lab #5", 2, "import hq → lab #5 first; or: "),
         ("hq #5", 5, ""),
     ],
@@ -144,4 +168,5 @@ def test_a_delta_without_its_base_names_what_comes_first(base: str, at: int, fir
     with pytest.raises(BaseMissingError) as caught:
         trust.require_base(delta, state(at))
 
-    assert str(caught.value.hint).startswith(f"{first}issmedia receipt tells the sender")
+    assert str(caught.value.hint).startswith(first)
+    assert "issmedia receipt tells the sender" in str(caught.value.hint)

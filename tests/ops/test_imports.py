@@ -8,9 +8,10 @@ import pytest
 
 from issmedia.base import files
 from issmedia.base.digest import Digest
-from issmedia.base.errors import FormatError, NoSpaceError, NotIntactError
+from issmedia.base.errors import DepotError, FormatError, NoSpaceError, NotIntactError
 from issmedia.base.events import Event, Warned, ignore
 from issmedia.depot.depot import Depot
+from issmedia.model.documents import Product, Repository
 from issmedia.model.package import Inventory
 from issmedia.model.tree import Tree
 from issmedia.ops import setup
@@ -169,3 +170,21 @@ def test_too_little_room_is_told_before_anything_is_copied(
         imported(depot, tmp_path, stick)
 
     assert list(depot.store.walk()) == []
+
+
+@pytest.mark.parametrize("there", ["P/x", "p/Zoo"])
+def test_a_name_that_is_here_in_another_case_is_told_before_anything_is_copied(
+    depot: Depot, tmp_path: Path, stick: Path, there: str
+) -> None:
+    product, _, label = there.partition("/")
+    with depot.owned("repo add", now=NOW) as owned, owned.catalog.changing() as db:
+        db.names.add_product(Product(product, product))
+        db.names.add_repository(Repository(product, label, label))
+    message = "p.* differs only in case from "
+
+    with pytest.raises(DepotError, match=message), verified(tmp_path, stick) as found:
+        preview(found, depot)
+    with pytest.raises(DepotError, match=message):
+        imported(depot, tmp_path, stick)
+
+    assert (names(depot), list(depot.store.walk())) == ({}, [])

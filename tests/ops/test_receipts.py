@@ -8,7 +8,7 @@ import pytest
 
 from issmedia.base.digest import digest_of
 from issmedia.base.errors import FormatError, FutureError, IssmediaError, RollbackError, UntrustedError, UsageError
-from issmedia.base.events import Event, Warned
+from issmedia.base.events import Event, Warned, ignore
 from issmedia.depot.keys import FileKey
 from issmedia.depot.refusals import Refusals
 from issmedia.model.manifest import LedgerHead, SiteName, Tool
@@ -79,7 +79,7 @@ def made(site: Site, *, now: str = NOW, sign: Callable[[bytes], bytes] | None = 
     """Make a receipt."""
     by_signer = sign or (lambda document: SIGNER.sign(document, NAMESPACE_RECEIPT))
     with site.depot.owned("test", now=now) as owned:
-        return make_receipt(owned, tool=Tool("issmedia", "0"), now=now, sign=by_signer)
+        return make_receipt(owned, tool=Tool("issmedia", "0"), now=now, sign=by_signer, report=ignore)
 
 
 def test_a_receipt_is_recorded_and_carries_the_ledgers_head_before_that(hq: Site) -> None:
@@ -153,18 +153,21 @@ def test_the_same_again_changes_nothing(hq: Site) -> None:
 
 
 @pytest.mark.parametrize(
-    "data",
+    ("data", "hint"),
     [
-        signed_by(STRANGER, RECEIPT),
-        signed(RECEIPT).replace(b'"number":1234', b'"number":1235'),
-        signed_by(SIGNER, RECEIPT, "issmedia-bundle"),
-        render_receipt(RECEIPT) + b"-----BEGIN SSH SIGNATURE-----\nAAAA\n-----END SSH SIGNATURE-----\n",
-        b"{not json}\n" + STRANGER.sign(b"{not json}\n", NAMESPACE_RECEIPT),
+        (signed_by(STRANGER, RECEIPT), "issmedia site add NAME --key FILE"),
+        (b"{not json}\n" + STRANGER.sign(b"{not json}\n", NAMESPACE_RECEIPT), "issmedia site add NAME --key FILE"),
+        (signed(RECEIPT).replace(b'"number":1234', b'"number":1235'), "carry it again, as it is"),
+        (signed_by(SIGNER, RECEIPT, "issmedia-bundle"), "carry it again, as it is"),
+        (
+            render_receipt(RECEIPT) + b"-----BEGIN SSH SIGNATURE-----\nAAAA\n-----END SSH SIGNATURE-----\n",
+            "carry it again, as it is",
+        ),
     ],
-    ids=["a strange key", "altered", "another namespace", "no signature", "not even JSON"],
+    ids=["a strange key", "not even JSON", "altered", "another namespace", "no signature"],
 )
-def test_what_no_pinned_key_signed_is_refused_unparsed(hq: Site, data: bytes) -> None:
-    assert_refused(hq, data, UntrustedError, "pinned for a site", "issmedia site add NAME --key FILE")
+def test_what_no_pinned_key_signed_is_refused_unparsed(hq: Site, data: bytes, hint: str) -> None:
+    assert_refused(hq, data, UntrustedError, "pinned for a site", hint)
 
 
 def test_a_signature_does_not_help_what_is_no_receipt(hq: Site) -> None:

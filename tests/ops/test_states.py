@@ -109,6 +109,14 @@ def test_an_id_that_nobody_has_is_refused_with_the_forms_there_are(world: World,
     )
 
 
+def test_a_receipt_that_was_not_accepted_is_refused_with_how_to_accept_it(world: World, tmp_path: Path) -> None:
+    world.lab.do("receipt", "--to", tmp_path / "later")
+
+    error = refusal(world.hq, tmp_path / "later")
+
+    assert error.hint == f"issmedia receipt accept {tmp_path}/later makes this receipt known"
+
+
 def test_an_id_that_two_bundles_share_is_refused(hq: Site) -> None:
     with hq.depot.catalog.changing() as db:
         for last in "ab":

@@ -1,11 +1,14 @@
 """sync: what the next sync of a repository remembers of the one before, and what it writes."""
 
+import hashlib
+import os
 import shutil
 from pathlib import Path
 
 import pytest
 
 from issmedia.base import files
+from issmedia.base.errors import NoSpaceError
 from tests.makers.http_server import FOR_EVER, Answer, serving
 from tests.makers.openpgp import OpenPGPKey
 from tests.makers.repos import BuiltRepo, sample_repo
@@ -125,3 +128,43 @@ def test_a_second_sync_of_an_unchanged_repository_writes_nothing(site: Site, rep
         site.call("sync")
 
     assert written == []
+
+
+@pytest.mark.parametrize("remote", [False, True])
+def test_too_little_room_is_told_before_a_package_is_copied(
+    site: Site, repo: BuiltRepo, monkeypatch: pytest.MonkeyPatch, remote: bool
+) -> None:
+    def full(path: Path, needed: int) -> None:
+        raise NoSpaceError(f"{needed} bytes are needed", where=str(path))
+
+    monkeypatch.setattr(files, "require_space", full)
+    monkeypatch.setattr(files, "reflink", lambda source, target: False)
+    packages = {repo.path / one.href for one in repo.packages}
+    with serving(repo.path) as server:
+        site.do("repo", "add", "p/zoo", server.url if remote else repo.path)
+
+        outcome = site.call("sync")
+
+    blobs = {path.name for path in (site.root / "store").glob("??/*")}
+    assert (outcome.code, "bytes are needed" in outcome.err) == (4, True)
+    assert blobs.isdisjoint(hashlib.sha256(path.read_bytes()).hexdigest() for path in packages)
+    assert list((site.root / "store/incoming").iterdir()) == []
+
+
+def test_what_shares_the_extents_of_its_source_needs_no_room(
+    site: Site, repo: BuiltRepo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: Path, needed: int) -> None:
+        raise NoSpaceError(f"{needed} bytes are needed", where=str(path))
+
+    monkeypatch.setattr(files, "require_space", full)
+    monkeypatch.setattr(files, "reflink", shares)
+    site.do("repo", "add", "p/zoo", repo.path)
+
+    site.do("sync")
+
+
+def shares(source: int, target: int) -> bool:
+    """Be a file system that can share extents."""
+    os.pwrite(target, os.pread(source, os.fstat(source).st_size, 0), 0)
+    return True

@@ -3,7 +3,7 @@
 import io
 import threading
 from collections import deque
-from collections.abc import Generator, Iterable, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -54,6 +54,14 @@ class Fetcher:
             if not self._remote:
                 raise
         return self._fetched(path, expected)
+
+    def lacking(self, items: Iterable[Item]) -> Iterator[int]:
+        """Give the bytes of each file that is not held, as far as the sizes are known; one as long as before is."""
+        for path, expected in items:
+            before = self.before.get(path)
+            same = before is not None and before.size == expected.size
+            if expected.size is not None and not same and not self._held(path, expected):
+                yield expected.size
 
     def all(self, items: Iterable[Item]) -> Generator[Entry | LeftOut, None, None]:
         """Fetch files, about in the order given; what upstream fails to give becomes a `LeftOut`. Reports each."""
