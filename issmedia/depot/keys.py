@@ -17,18 +17,17 @@ import stat
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import ModuleType
 from typing import Literal, Protocol
 
 from cryptography.exceptions import InvalidSignature, InvalidTag, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives import serialization as forms
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
 
 from issmedia.base.errors import DepotError, FormatError, UntrustedError, UsageError
 from issmedia.base.files import make_directory, rename
-from issmedia.depot.agent import sign_with_agent
 from issmedia.depot.smallfile import read_small, write_small
 from issmedia.model import ed25519, sshsig
 from issmedia.model.names import checked_label, is_label, shown
@@ -96,6 +95,8 @@ class AgentKey:
 
     def sign(self, data: bytes, namespace: str) -> bytes:
         """Have it signed by `ssh-keygen`, and check what came back: another program made it."""
+        from issmedia.depot.agent import sign_with_agent
+
         made = sign_with_agent(self.file, data, namespace)
         block = next(iter(sshsig.read_signatures(made)), None)
         if not isinstance(block, Signature):
@@ -259,6 +260,13 @@ def _make_private_directory(directory: Path) -> None:
         raise DepotError(f"mode {mode:04o} lets others in", where=str(directory), hint=f"chmod 0700 {directory}")
 
 
+def _forms() -> ModuleType:
+    """Load what reads and writes private keys: half of cryptography's load time, which checking can do without."""
+    from cryptography.hazmat.primitives import serialization
+
+    return serialization
+
+
 def _new_private(kind: KeyKind) -> _Private:
     if kind == "ed25519":
         return Ed25519PrivateKey.generate()
@@ -267,6 +275,7 @@ def _new_private(kind: KeyKind) -> _Private:
 
 def _public_of(private: _Private) -> PublicKey:
     public = private.public_key()
+    forms = _forms()
     line = public.public_bytes(forms.Encoding.OpenSSH, forms.PublicFormat.OpenSSH)
     return sshsig.parse_public_line(line.decode())
 
@@ -274,6 +283,7 @@ def _public_of(private: _Private) -> PublicKey:
 def _private_file(private: _Private, passphrase: bytes | None) -> bytes:
     if passphrase == b"":
         raise UsageError("the passphrase is empty", hint="to have none on purpose, leave it out")
+    forms = _forms()
     guard = forms.NoEncryption() if passphrase is None else forms.BestAvailableEncryption(passphrase)
     try:
         return private.private_bytes(forms.Encoding.PEM, forms.PrivateFormat.OpenSSH, guard)
@@ -327,7 +337,7 @@ def _parse_private(data: bytes, ask: Callable[[], bytes | None], *, where: str) 
     if encrypted and not passphrase:
         raise _no_passphrase("is needed", where)
     try:
-        private = forms.load_ssh_private_key(data, passphrase)
+        private = _forms().load_ssh_private_key(data, passphrase)
     except UnsupportedAlgorithm as cause:
         raise _no_cipher(cause) from cause
     except (ValueError, InvalidTag) as cause:
