@@ -1,11 +1,11 @@
 """Processes, measured: wall time, processor time, peak memory, bytes read; and the machine they ran on."""
 
-import mmap
 import os
 import platform
 import re
 import shutil
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Sequence
@@ -44,12 +44,13 @@ def measure(command: Sequence[str | Path], *, codes: tuple[int, ...] = (0,)) -> 
 def make_resident(size: int) -> None:
     """Touch and free this many bytes of memory: on a virtual machine the first use of a page costs the host's time.
 
-    Free pages go back to the host after some seconds. Without this, whoever runs second finds them warm.
+    Free pages go back to the host after some seconds. Without this, the second to run finds them warm. A process apart
+    does it: the peak memory of those started here would count what this one had.
     """
-    page = b"\1" * (1 << 20)
-    with mmap.mmap(-1, max(len(page), size)) as memory:
-        for _ in range(size // len(page)):
-            memory.write(page)
+    script = (
+        "import mmap, sys; m = mmap.mmap(-1, int(sys.argv[1])); [m.write(b'1' * 2**20) for _ in range(len(m) >> 20)]"
+    )
+    subprocess.run([sys.executable, "-c", script, str(max(1 << 20, size))], check=True)
 
 
 def bytes_read_below(directory: Path, command: Sequence[str | Path]) -> int | None:
