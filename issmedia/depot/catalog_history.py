@@ -1,6 +1,7 @@
 """Which bundles this site exported and imported, and the chains they make."""
 
 import sqlite3
+from collections.abc import Set
 from dataclasses import dataclass
 from typing import Literal
 
@@ -130,29 +131,26 @@ class History:
         ).fetchone()
         return _record(found) if found else None
 
-    def imported(self) -> dict[tuple[str, str, int], Digest]:
-        """Map (site id, destination, sequence) → bundle id over all imports."""
-        rows = self._db.execute("SELECT site, destination, sequence, id FROM bundles WHERE direction = 'import'")
-        return {(site, destination.casefold(), sequence): Digest(id) for site, destination, sequence, id in rows}
+    def imports(self, *, revoked: Set[str] = frozenset()) -> list[BundleRecord]:
+        """List the imports by sequence, but for those that only `revoked` keys (fingerprints) signed."""
+        rows = self._db.execute("SELECT * FROM bundles WHERE direction = 'import' ORDER BY sequence")
+        found = [_record(row) for row in rows]
+        return [one for one in found if not one.signers or not revoked >= set(one.signers)]
 
-    def marks(self) -> dict[tuple[str, str], ChainMark]:
-        """Give the newest imported bundle of each chain."""
-        rows = self._db.execute(
-            """
-            SELECT site, destination, sequence, id, created FROM bundles
-            WHERE direction = 'import'
-            ORDER BY sequence
-            """
-        )
+    def imported(self, *, revoked: Set[str] = frozenset()) -> dict[tuple[str, str, int], Digest]:
+        """Map (site id, destination, sequence) → bundle id over the imports that count."""
+        return {(one.site, one.destination.casefold(), one.sequence): one.id for one in self.imports(revoked=revoked)}
+
+    def marks(self, *, revoked: Set[str] = frozenset()) -> dict[tuple[str, str], ChainMark]:
+        """Give the newest imported bundle of each chain, of those that count."""
         return {
-            (site, destination.casefold()): ChainMark(sequence, Digest(id), created)
-            for site, destination, sequence, id, created in rows
+            (one.site, one.destination.casefold()): ChainMark(one.sequence, one.id, one.created)
+            for one in self.imports(revoked=revoked)
         }
 
-    def newest_created(self) -> str:
-        """Give the newest `created` among verified imports, "" where there is none: the clock's floor."""
-        (newest,) = self._db.execute("SELECT max(created) FROM bundles WHERE direction = 'import'").fetchone()
-        return newest or ""
+    def newest_created(self, *, revoked: Set[str] = frozenset()) -> str:
+        """Give the newest `created` among the imports that count, "" where there is none: the clock's floor."""
+        return max((one.created for one in self.imports(revoked=revoked)), default="")
 
 
 def _record(row: sqlite3.Row) -> BundleRecord:

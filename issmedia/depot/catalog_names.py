@@ -1,7 +1,7 @@
 """Products, repositories and snapshots by name; settings of the site."""
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 
 import msgspec
 
@@ -193,11 +193,13 @@ class Names:
             return None
         return _snapshot(found["document"], path)
 
-    def origins(self) -> dict[str, tuple[str, str]]:
-        """Map PRODUCT/REPO → (site id, when that site took it) over current snapshots that came by import."""
+    def origins(self, bundles: Set[str]) -> dict[str, tuple[str, str]]:
+        """Map PRODUCT/REPO → (site id, when that site took it) over current snapshots that came by these bundles."""
         current = (self.current(repo.path) for repo in self.repositories())
         return {
-            one.repository: (one.origin, one.origin_taken) for one in current if one and one.origin and one.origin_taken
+            one.repository: (one.origin, one.origin_taken)
+            for one in current
+            if one and one.bundle in bundles and one.origin and one.origin_taken
         }
 
     def snapshots(self, path: str) -> list[Snapshot]:

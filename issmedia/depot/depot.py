@@ -20,6 +20,7 @@ from typing import NewType
 from issmedia.base import files
 from issmedia.base.errors import DepotError, NotADepotError
 from issmedia.depot.catalog import Catalog
+from issmedia.depot.keyring import Keyring
 from issmedia.depot.store import Store
 from issmedia.model.manifest import SiteName
 from issmedia.model.trust import SiteState
@@ -64,14 +65,20 @@ class Depot:
             return SiteName(db.names.setting("site_id") or "", db.names.setting("site_name") or "")
 
     def state(self) -> SiteState:
-        """Give what the rules of trust need to know of this site."""
+        """Give what the rules of trust need to know of this site.
+
+        An import that only keys signed which are revoked now holds nobody up: a stolen key may have signed the highest
+        number there is. None that such a key signed can come again.
+        """
+        revoked = frozenset(key.fingerprint for key in Keyring(self.keyring).revoked())
         with self.catalog.reading() as db:
+            counting = {one.id for one in db.history.imports(revoked=revoked)}
             return SiteState(
                 name=db.names.setting("site_name") or "",
-                imported=db.history.imported(),
-                marks=db.history.marks(),
-                floor=db.history.newest_created(),
-                held=db.names.origins(),
+                imported=db.history.imported(revoked=revoked),
+                marks=db.history.marks(revoked=revoked),
+                floor=db.history.newest_created(revoked=revoked),
+                held=db.names.origins(counting),
                 trees=frozenset(db.names.trees()),
                 ledger=db.ledger.hashes(),
                 id=db.names.setting("site_id") or "",

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-ROWS = {*range(1, 21), *range(22, 28), *range(30, 48), *range(49, 54), 56, *range(61, 73)}
+ROWS = {*range(1, 29), *range(30, 48), *range(49, 54), 56, *range(61, 73)}
 """The rows of the table of threats that must not want for a test; those between them wait for what is not built yet."""
 
 _TESTS = Path(__file__).parents[1]
