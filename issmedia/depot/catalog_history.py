@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from issmedia.base.digest import Digest
-from issmedia.model.manifest import Manifest
-from issmedia.model.trust import ChainMark
+from issmedia.model.manifest import Manifest, chain_name
+from issmedia.model.trust import ChainMark, chain_key
 
 Direction = Literal["export", "import"]
 
@@ -29,8 +29,12 @@ class BundleRecord:
     @property
     def chain(self) -> str:
         """Name the bundle within its chain, for people: `hq #7` or `hq → lab #7`."""
-        to = f" → {self.destination}" if self.destination else ""
-        return f"{self.site_name}{to} #{self.sequence}"
+        return chain_name(self.site_name, self.destination, self.sequence)
+
+    @property
+    def chain_key(self) -> tuple[str, str]:
+        """Name its chain, as the rules of trust do."""
+        return chain_key(self.site, self.destination)
 
 
 class History:
@@ -86,20 +90,10 @@ class History:
         """Give the digests of all trees that a bundle brought or took."""
         return {Digest(row["tree"]) for row in self._db.execute("SELECT DISTINCT tree FROM bundle_trees")}
 
-    def newest_imports(self) -> list[BundleRecord]:
-        """Give the newest imported bundle of each chain, by the names of site and destination.
-
-        The other columns are those of the row with the highest sequence: a rule of SQLite for `max`.
-        """
-        rows = self._db.execute(
-            """
-            SELECT *, max(sequence) FROM bundles
-            WHERE direction = 'import'
-            GROUP BY site, lower(destination)
-            ORDER BY site_name, site, lower(destination)
-            """
-        )
-        return [_record(row) for row in rows]
+    def newest(self, direction: Direction) -> list[BundleRecord]:
+        """Give the newest bundle of each chain in one direction, by the names of site and destination."""
+        newest = {one.chain_key: one for one in self._by_sequence(direction)}
+        return sorted(newest.values(), key=lambda one: (one.site_name, one.chain_key))
 
     def starting_with(self, prefix: str) -> list[BundleRecord]:
         """List the bundles whose id begins with these hexadecimal digits."""
@@ -131,26 +125,38 @@ class History:
         ).fetchone()
         return _record(found) if found else None
 
-    def imports(self, *, revoked: Set[str] = frozenset()) -> list[BundleRecord]:
-        """List the imports by sequence, but for those that only `revoked` keys (fingerprints) signed."""
-        rows = self._db.execute("SELECT * FROM bundles WHERE direction = 'import' ORDER BY sequence")
-        found = [_record(row) for row in rows]
-        return [one for one in found if not one.signers or not revoked >= set(one.signers)]
+    def imports(self, *, revoked: Set[str] = frozenset()) -> "Imports":
+        """Give the imports, but for those that only `revoked` keys (fingerprints) signed."""
+        found = self._by_sequence("import")
+        return Imports(tuple(one for one in found if not one.signers or not revoked >= set(one.signers)))
 
-    def imported(self, *, revoked: Set[str] = frozenset()) -> dict[tuple[str, str, int], Digest]:
-        """Map (site id, destination, sequence) → bundle id over the imports that count."""
-        return {(one.site, one.destination.casefold(), one.sequence): one.id for one in self.imports(revoked=revoked)}
+    def _by_sequence(self, direction: Direction) -> list[BundleRecord]:
+        rows = self._db.execute(
+            "SELECT * FROM bundles WHERE direction = :direction ORDER BY sequence", {"direction": direction}
+        )
+        return [_record(row) for row in rows]
 
-    def marks(self, *, revoked: Set[str] = frozenset()) -> dict[tuple[str, str], ChainMark]:
-        """Give the newest imported bundle of each chain, of those that count."""
-        return {
-            (one.site, one.destination.casefold()): ChainMark(one.sequence, one.id, one.created)
-            for one in self.imports(revoked=revoked)
-        }
 
-    def newest_created(self, *, revoked: Set[str] = frozenset()) -> str:
-        """Give the newest `created` among the imports that count, "" where there is none: the clock's floor."""
-        return max((one.created for one in self.imports(revoked=revoked)), default="")
+@dataclass(frozen=True, slots=True)
+class Imports:
+    """Imports that count, by sequence, and what the rules of trust ask of them."""
+
+    records: tuple[BundleRecord, ...]
+
+    @property
+    def ids(self) -> dict[tuple[str, str, int], Digest]:
+        """Map (site id, destination, sequence) → bundle id."""
+        return {(*one.chain_key, one.sequence): one.id for one in self.records}
+
+    @property
+    def marks(self) -> dict[tuple[str, str], ChainMark]:
+        """Give the newest bundle of each chain."""
+        return {one.chain_key: ChainMark(one.sequence, one.id, one.created) for one in self.records}
+
+    @property
+    def newest_created(self) -> str:
+        """Give the newest `created`, "" where there is none: the clock's floor."""
+        return max((one.created for one in self.records), default="")
 
 
 def _record(row: sqlite3.Row) -> BundleRecord:

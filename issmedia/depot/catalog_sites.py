@@ -102,19 +102,21 @@ class Sites:
 
         Of one second, in the order recorded: a site that was put back has a shorter ledger than it had.
         """
-        if label is None:
-            rows = self._db.execute("SELECT * FROM receipts WHERE site IS NULL ORDER BY created, rowid")
-            return [self._receipt(row, None) for row in rows]
-        known = self._known(label)
+        site = None if label is None else self._known(label)
         rows = self._db.execute(
-            "SELECT * FROM receipts WHERE site = :site ORDER BY created, rowid", {"site": known["id"]}
+            "SELECT * FROM receipts WHERE coalesce(site, 0) = :site ORDER BY created, rowid",
+            {"site": site["id"] if site else 0},
         )
-        return [self._receipt(row, known["label"]) for row in rows]
+        return [self._receipt(row, site) for row in rows]
 
     def newest_receipt(self, label: str | None = None) -> ReceiptRecord | None:
         """Give the newest receipt accepted from a destination, or made here, or None."""
-        found = self.receipts(label)
-        return found[-1] if found else None
+        site = None if label is None else self._known(label)
+        row = self._db.execute(
+            "SELECT * FROM receipts WHERE coalesce(site, 0) = :site ORDER BY created DESC, rowid DESC LIMIT 1",
+            {"site": site["id"] if site else 0},
+        ).fetchone()
+        return None if row is None else self._receipt(row, site)
 
     def _row(self, label: str) -> sqlite3.Row | None:
         found = self._db.execute("SELECT * FROM sites WHERE folded = :folded", {"folded": label.casefold()})
@@ -145,11 +147,12 @@ class Sites:
         )
         return Destination(row["label"], tuple(key["public_key"] for key in keys), row["added"], row["site"])
 
-    def _receipt(self, row: sqlite3.Row, label: str | None) -> ReceiptRecord:
+    def _receipt(self, row: sqlite3.Row, site: sqlite3.Row | None) -> ReceiptRecord:
         found = self._db.execute(
             "SELECT repository, tree FROM receipt_trees WHERE receipt = :receipt ORDER BY repository",
             {"receipt": row["id"]},
         )
         trees = {one["repository"]: Digest(one["tree"]) for one in found}
         ledger = (row["ledger_number"], Digest(row["ledger_hash"]))
+        label = None if site is None else site["label"]
         return ReceiptRecord(Digest(row["id"]), label, row["created"], ledger, row["recorded"], row["document"], trees)

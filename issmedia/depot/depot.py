@@ -72,13 +72,13 @@ class Depot:
         """
         revoked = frozenset(key.fingerprint for key in Keyring(self.keyring).revoked())
         with self.catalog.reading() as db:
-            counting = {one.id for one in db.history.imports(revoked=revoked)}
+            imports = db.history.imports(revoked=revoked)
             return SiteState(
                 name=db.names.setting("site_name") or "",
-                imported=db.history.imported(revoked=revoked),
-                marks=db.history.marks(revoked=revoked),
-                floor=db.history.newest_created(revoked=revoked),
-                held=db.names.origins(counting),
+                imported=imports.ids,
+                marks=imports.marks,
+                floor=imports.newest_created,
+                held=db.names.origins({one.id for one in imports.records}),
                 trees=frozenset(db.names.trees()),
                 ledger=db.ledger.hashes(),
                 id=db.names.setting("site_id") or "",

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence, Set
 from issmedia.base.errors import FutureError, RollbackError, UntrustedError
 from issmedia.model.documents import Destination, ReceiptRecord
 from issmedia.model.receipt import ChainEnd, Receipt
-from issmedia.model.trust import is_plausible
+from issmedia.model.trust import chain_key, is_plausible
 
 _WHERE = "receipt"
 
@@ -87,4 +87,4 @@ def _signing(receipt: Receipt, sites: Sequence[Destination], signed_for: Set[str
 
 
 def _chain(end: ChainEnd) -> tuple[str, str]:
-    return end.site.id, (end.destination or "").casefold()
+    return chain_key(end.site.id, end.destination)

@@ -181,8 +181,13 @@ class Manifest(Document, frozen=True):
     @property
     def chain(self) -> str:
         """Name the bundle within its chain, for people: `hq #7` or `hq → lab #7`."""
-        to = f" → {self.destination}" if self.destination else ""
-        return f"{self.site.name}{to} #{self.sequence}"
+        return chain_name(self.site.name, self.destination, self.sequence)
+
+
+def chain_name(site: str, destination: str | None, sequence: int) -> str:
+    """Name a bundle within its chain, for people: `hq #7` or `hq → lab #7`."""
+    to = f" → {destination}" if destination else ""
+    return f"{site}{to} #{sequence}"
 
 
 def parse_manifest(data: bytes) -> Manifest:

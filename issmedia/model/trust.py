@@ -65,7 +65,12 @@ class SiteState:
 
 def chain_of(manifest: Manifest) -> tuple[str, str]:
     """Name the chain a bundle belongs to: site id, and destination without regard to case ("" for any site)."""
-    return manifest.site.id, (manifest.destination or "").casefold()
+    return chain_key(manifest.site.id, manifest.destination)
+
+
+def chain_key(site: str, destination: str | None) -> tuple[str, str]:
+    """Name a chain: site id, and destination without regard to case ("" for any site)."""
+    return site, (destination or "").casefold()
 
 
 def require_threshold(signers: Mapping[str, str], threshold: int, *, untrusted: Sequence[str]) -> None:

@@ -18,7 +18,6 @@ from issmedia.base import files
 from issmedia.base.digest import Digest, is_digest
 from issmedia.base.events import Advanced, Finished, Report, Started
 from issmedia.depot.catalog import Session
-from issmedia.depot.catalog_history import BundleRecord
 from issmedia.depot.depot import Depot, OwnedDepot
 from issmedia.depot.publish import Publications
 from issmedia.model.documents import Snapshot
@@ -132,17 +131,9 @@ def _needs(db: Session, depot: Depot) -> Iterator[tuple[Digest, str]]:
         receipt = db.sites.newest_receipt(label)
         for tree in receipt.trees.values() if receipt else ():
             yield tree, f"the newest receipt {f'of {label}' if label else 'of this site'} names it"
-    for bundle in _newest_bundles(db):
+    for bundle in (*db.history.newest("export"), *db.history.newest("import")):
         for tree in db.history.trees(bundle.id).values():
             yield tree, f"{bundle.site_name} #{bundle.sequence} is the newest {bundle.direction} of its chain"
-
-
-def _newest_bundles(db: Session) -> Collection[BundleRecord]:
-    """List the newest bundle of each chain, each direction apart."""
-    newest: dict[tuple[str, str, str], BundleRecord] = {}
-    for one in sorted(db.history.all(), key=lambda one: one.sequence):
-        newest[one.direction, one.site, one.destination.casefold()] = one
-    return newest.values()
 
 
 def _documents(db: Session) -> Iterator[Digest]:

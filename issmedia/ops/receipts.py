@@ -81,7 +81,7 @@ def _receipt(
         created=now,
         tool=tool,
         ledger=LedgerHead(*db.ledger.head()),
-        chains=tuple(map(_end, db.history.newest_imports())),
+        chains=tuple(map(_end, db.history.newest("import"))),
         repositories=tuple(Held(one.repository, tree_mark(one.tree), one.packages) for one in held),
         refused=refused,
     )

@@ -90,7 +90,7 @@ def status(
             depot=str(depot.root),
             repositories=repositories,
             bundles=tuple(db.history.all()),
-            chains=tuple(_chain(one, max_age_days, now=now) for one in db.history.newest_imports()),
+            chains=tuple(_chain(one, max_age_days, now=now) for one in db.history.newest("import")),
             sites=tuple(_destination(db, one.label, now=now) for one in db.sites.all()),
             unknown=tuple(_unknown(db, published, publications.current())),
             ledger_entries=entries,

@@ -101,7 +101,7 @@ def test_a_destination_is_the_same_whatever_its_case(catalog: Catalog) -> None:
 
         assert newest is not None
         assert newest.id == A
-        assert list(db.history.marks()) == [(SITE.id, "lab")]
+        assert list(db.history.imports().marks) == [(SITE.id, "lab")]
 
 
 def test_marks_give_the_highest_sequence_of_each_chain_whatever_the_order(catalog: Catalog) -> None:
@@ -110,21 +110,21 @@ def test_marks_give_the_highest_sequence_of_each_chain_whatever_the_order(catalo
         record(db.history, A, 1)
         record(db.history, C, 5, destination="lab")
 
-        assert db.history.marks() == {
+        assert db.history.imports().marks == {
             (SITE.id, ""): ChainMark(2, B, NOW),
             (SITE.id, "lab"): ChainMark(5, C, NOW),
         }
-        assert db.history.imported() == {(SITE.id, "", 1): A, (SITE.id, "", 2): B, (SITE.id, "lab", 5): C}
+        assert db.history.imports().ids == {(SITE.id, "", 1): A, (SITE.id, "", 2): B, (SITE.id, "lab", 5): C}
 
 
 def test_the_floor_of_the_clock_is_the_newest_import(catalog: Catalog) -> None:
     with catalog.changing() as db:
-        before = db.history.newest_created()
+        before = db.history.imports().newest_created
         record(db.history, A, 1, created="2027-01-01T00:00:00Z")
         record(db.history, B, 2, created="2026-01-01T00:00:00Z")
         record(db.history, C, 3, "export", created="2030-01-01T00:00:00Z")
 
-        assert (before, db.history.newest_created()) == ("", "2027-01-01T00:00:00Z")
+        assert (before, db.history.imports().newest_created) == ("", "2027-01-01T00:00:00Z")
 
 
 def test_the_newest_import_of_each_chain_is_given_as_it_was_recorded(catalog: Catalog) -> None:
@@ -134,7 +134,7 @@ def test_the_newest_import_of_each_chain_is_given_as_it_was_recorded(catalog: Ca
         record(db.history, C, 5, destination="lab")
         record(db.history, A, 9, "export")
 
-        found = db.history.newest_imports()
+        found = db.history.newest("import")
 
         assert [(one.chain, one.id) for one in found] == [("hq #2", B), ("hq → lab #5", C)]
         assert found[0].created == "2026-01-01T00:00:00Z"
