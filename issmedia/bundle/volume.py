@@ -11,6 +11,7 @@ from issmedia.bundle.readme import readme
 from issmedia.model import plan, strictjson
 from issmedia.model.clientfile import ClientRepository, file_url, render_client_file
 from issmedia.model.manifest import (
+    Count,
     Manifest,
     RepositoryEntry,
     Stored,
@@ -22,7 +23,7 @@ from issmedia.model.manifest import (
 from issmedia.model.names import CLIENT_FILE, collisions
 from issmedia.model.schemas import DOCUMENTS, schema
 from issmedia.model.target import Header, RepositoryTarget
-from issmedia.model.tree import Entry
+from issmedia.model.tree import Entry, Tree
 
 MOUNT = "/mnt/issmedia"
 """Where `issmedia.repo` on a volume expects the volume to be mounted."""
@@ -133,9 +134,13 @@ class _Part:
 
 
 def _part(target: RepositoryTarget) -> _Part:
-    needed = plan.needed(target.tree, target.bases)
-    listing = _listing(target)
-    return _Part(target, needed, listing, _repository_entry(target, listing.digest, needed))
+    everything = plan.needed(target.tree)
+    needed = plan.needed(target.tree, target.bases) if target.bases else everything
+    encoded = (base.encode() for base in target.bases)
+    bases = {digest_of(data): data for data in encoded}
+    listing = _listing(target.tree, bases)
+    entry = _repository_entry(target, listing.digest, tuple(sorted(bases)), plan.count(everything), plan.count(needed))
+    return _Part(target, needed, listing, entry)
 
 
 def _encoded(manifest: Manifest) -> bytes:
@@ -168,16 +173,16 @@ def _place(part: _Part, entry: Entry) -> str:
     return layout.blob_path(entry.sha256)
 
 
-def _listing(target: RepositoryTarget) -> _Listing:
+def _listing(tree: Tree, bases: Mapping[Digest, bytes]) -> _Listing:
     """Pack a listing: as a patch where there is one base, unless it is smaller by itself.
 
     Digests do not compress, so no listing by itself comes near an eighth of its bytes: below, none is tried.
     """
-    data = target.tree.encode()
-    digest, bases = digest_of(data), {base.encode() for base in target.bases}
+    data = tree.encode()
+    digest = digest_of(data)
     if len(bases) == 1:
-        (base,) = bases
-        patch = _Listing(digest, len(data), pack(data, base), digest_of(base))
+        ((dictionary, base),) = bases.items()
+        patch = _Listing(digest, len(data), pack(data, base), dictionary)
         if len(patch.stored) < len(data) // 8:
             return patch
         return min(patch, _Listing(digest, len(data), pack(data), None), key=lambda one: len(one.stored))
@@ -214,7 +219,9 @@ def _client_file(repositories: Sequence[RepositoryEntry]) -> bytes:
     return render_client_file(sections, comment=comment)
 
 
-def _repository_entry(target: RepositoryTarget, tree: Digest, needed: Mapping[Digest, int]) -> RepositoryEntry:
+def _repository_entry(
+    target: RepositoryTarget, tree: Digest, base_trees: tuple[Digest, ...], everything: Count, added: Count
+) -> RepositoryEntry:
     return RepositoryEntry(
         product=target.product.label,
         label=target.label,
@@ -225,11 +232,11 @@ def _repository_entry(target: RepositoryTarget, tree: Digest, needed: Mapping[Di
         signed_metadata=target.signed_metadata,
         keys=tuple(key.sha256 for key in target.keys),
         tree=tree,
-        base_trees=tuple(sorted({base.digest for base in target.bases})),
+        base_trees=base_trees,
         files=len(target.tree.entries),
         packages=target.packages,
-        all=plan.count(plan.needed(target.tree)),
-        added=plan.count(needed),
+        all=everything,
+        added=added,
         removed=plan.count(plan.gone(target.tree, target.bases)),
     )
 

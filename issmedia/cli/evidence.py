@@ -17,7 +17,7 @@ from issmedia.depot.keyring import Keyring
 from issmedia.depot.keys import stored_keys
 from issmedia.model.manifest import Manifest, VerifiedBundle
 from issmedia.model.report import NAMESPACE_REPORT, Report, Signer, report_of
-from issmedia.model.state import State
+from issmedia.model.state import State, bundle_state
 from issmedia.ops import evidence
 from issmedia.ops.diff import Compared, Side, diff
 from issmedia.ops.signing import Signers, load_signers
@@ -33,7 +33,7 @@ def leave_export_report(
     `DepotError` where it cannot be written: the bundle, which was finished before, is whole.
     """
     old = next(iter(bases), None) or evidence.nothing_before(manifest)
-    found = diff(depot, Side(old), Side(evidence.state_of(manifest, bundle)))
+    found = diff(depot, Side(old), Side(bundle_state(bundle, manifest)))
     report = report_of(
         "export",
         bundle,
@@ -61,7 +61,7 @@ def leave_import_report(depot: OwnedDepot, bundle: VerifiedBundle, tell: Tell) -
         return directory
     names = {key.public.fingerprint: key.name for key in Keyring(depot.keyring).trusted()}
     old = evidence.before_import(bundle.manifest, imports)
-    found = diff(depot, Side(old), Side(evidence.state_of(bundle.manifest, bundle.id)))
+    found = diff(depot, Side(old), Side(bundle_state(bundle.id, bundle.manifest)))
     report = report_of(
         "import",
         bundle.id,

@@ -193,14 +193,25 @@ class Names:
             return None
         return _snapshot(found["document"], path)
 
+    def current_snapshots(self) -> list[Snapshot]:
+        """List the current snapshots of all repositories that have one, sorted as those are."""
+        found = (self.current(repo.path) for repo in self.repositories())
+        return [one for one in found if one is not None]
+
     def origins(self, bundles: Set[str]) -> dict[str, tuple[str, str]]:
         """Map PRODUCT/REPO → (site id, when that site took it) over current snapshots that came by these bundles."""
-        current = (self.current(repo.path) for repo in self.repositories())
         return {
             one.repository: (one.origin, one.origin_taken)
-            for one in current
-            if one and one.bundle in bundles and one.origin and one.origin_taken
+            for one in self.current_snapshots()
+            if one.bundle in bundles and one.origin and one.origin_taken
         }
+
+    def numbered(self, path: str, number: int) -> Snapshot:
+        """Give a repository's n-th snapshot, 1 the oldest, or raise `UsageError`."""
+        found = self.snapshots(path)
+        if not 1 <= number <= len(found):
+            raise UsageError(f"{path} has {len(found)} snapshots, not {number}", hint=f"issmedia repo show {path}")
+        return found[number - 1]
 
     def snapshots(self, path: str) -> list[Snapshot]:
         """List a repository's snapshots, oldest first."""

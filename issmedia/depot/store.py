@@ -13,7 +13,7 @@ import contextlib
 import errno
 import os
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO
@@ -47,6 +47,10 @@ class Store:
             return os.lstat(self.path(digest)).st_size == size
         except FileNotFoundError:
             return False
+
+    def missing(self, blobs: Mapping[Digest, int]) -> dict[Digest, int]:
+        """Say which of these blobs are not here with their size in bytes; no content is read."""
+        return {digest: size for digest, size in blobs.items() if not self.has(digest, size)}
 
     def holds(self, digest: Digest) -> bool:
         """Say whether a blob of unknown size is here; its content is not read."""

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from issmedia.base.digest import Digest
-from issmedia.model.manifest import BaseEntry
+from issmedia.model.manifest import BaseEntry, Manifest
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,3 +18,14 @@ class State:
     def name(self) -> str:
         """Name it for people."""
         return self.entry.name
+
+
+def bundle_state(bundle: Digest, manifest: Manifest) -> State:
+    """Give the state that a bundle brings."""
+    entry = BaseEntry("bundle", manifest.chain, manifest.created, bundle, manifest.sequence, None, None)
+    return State(entry, {repo.path: repo.tree for repo in manifest.repositories})
+
+
+def snapshot_state(name: str, created: str, trees: Mapping[str, Digest]) -> State:
+    """Give the state of a site's own snapshots; `created` is RFC 3339 UTC."""
+    return State(BaseEntry("snapshot", name, created, None, None, None, None), trees)

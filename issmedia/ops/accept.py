@@ -183,10 +183,9 @@ def _record(
 
 def _lacks(db: Session, store: Store, receipt: Receipt, held: Mapping[str, Digest]) -> Iterator[Lack]:
     named = {one.path for one in receipt.repositories}
-    for repo in db.names.repositories():
-        current = db.names.current(repo.path)
-        if current is not None:
-            yield _lack(db, store, current, held.get(repo.path), named=repo.path in named)
+    for current in db.names.current_snapshots():
+        path = current.repository
+        yield _lack(db, store, current, held.get(path), named=path in named)
 
 
 def _lack(db: Session, store: Store, current: Snapshot, held: Digest | None, *, named: bool) -> Lack:

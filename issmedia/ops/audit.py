@@ -137,8 +137,7 @@ def _tree_problems(depot: OwnedDepot, trees: list[Digest]) -> list[Problem]:
             continue
         problems += [
             Problem(f"tree {digest}", f"its blob {blob} is not in the store")
-            for blob, size in blobs_of([tree]).items()
-            if not depot.store.has(blob, size)
+            for blob in depot.store.missing(blobs_of([tree]))
         ]
     return problems
 

@@ -20,7 +20,6 @@ from issmedia.depot.store import Store
 from issmedia.model.builds import PackageBuild, builds_of_listing
 from issmedia.model.diff import Diff, RepositoryDiff, RepositoryState, carried, diff_repository
 from issmedia.model.manifest import (
-    BaseEntry,
     Count,
     Manifest,
     TreeEntry,
@@ -29,7 +28,7 @@ from issmedia.model.manifest import (
     parse_manifest,
 )
 from issmedia.model.package import Advisory
-from issmedia.model.state import State
+from issmedia.model.state import State, bundle_state
 from issmedia.model.tree import Tree
 
 MAX_UNVERIFIED = 512 << 20
@@ -80,9 +79,7 @@ def opened(
         if not store.holds(entry.digest):
             base = _base(entry, store, known or {}) if entry.dictionary else None
             listed[entry.digest] = read_listing(volume, entry, base)
-    facts = BaseEntry("bundle", manifest.chain, manifest.created, bundle.id, manifest.sequence, None, None)
-    trees = {one.path: one.tree for one in manifest.repositories}
-    return Side(State(facts, trees), bool(signers), tuple(signers), listed)
+    return Side(bundle_state(bundle.id, manifest), bool(signers), tuple(signers), listed)
 
 
 def diff(depot: Depot, old: Side, new: Side) -> Compared:

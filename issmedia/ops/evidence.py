@@ -10,9 +10,9 @@ from issmedia.bundle import layout
 from issmedia.depot.catalog_ledger import LedgerEntry
 from issmedia.depot.depot import Depot
 from issmedia.model import strictjson
-from issmedia.model.manifest import BaseEntry, Manifest, VerifiedBundle
+from issmedia.model.manifest import Manifest, VerifiedBundle
 from issmedia.model.report import Report, Step
-from issmedia.model.state import State
+from issmedia.model.state import State, snapshot_state
 
 
 def leave(report: Report, page: str, directory: Path, sign: Callable[[bytes], bytes] | None) -> None:
@@ -46,15 +46,9 @@ def is_left(directory: Path) -> bool:
     return (directory / layout.REPORT).is_file()
 
 
-def state_of(manifest: Manifest, bundle: Digest) -> State:
-    """Give the state that a bundle brings."""
-    entry = BaseEntry("bundle", manifest.chain, manifest.created, bundle, manifest.sequence, None, None)
-    return State(entry, {repo.path: repo.tree for repo in manifest.repositories})
-
-
 def nothing_before(manifest: Manifest) -> State:
     """Give the state of a site that has nothing yet."""
-    return State(BaseEntry("snapshot", "nothing", manifest.created, None, None, None, None), {})
+    return snapshot_state("nothing", manifest.created, {})
 
 
 def before_import(manifest: Manifest, imports: Sequence[LedgerEntry]) -> State:
@@ -66,7 +60,7 @@ def before_import(manifest: Manifest, imports: Sequence[LedgerEntry]) -> State:
         if one["old"]:
             trees[one["repository"]] = Digest(one["old"])
     time = imports[-1].time if imports else manifest.created
-    return State(BaseEntry("snapshot", "before the import", time, None, None, None, None), trees)
+    return snapshot_state("before the import", time, trees)
 
 
 def steps_of_import(bundle: VerifiedBundle) -> tuple[Step, ...]:

@@ -94,7 +94,7 @@ def _content(bundle: VerifiedBundle, store: Store) -> _Content:
     """Do step 10, and compare with the store."""
     trees = payload.read_trees(bundle, store)
     sizes = blobs_of(trees.values())
-    return _Content(trees, sizes, {digest: size for digest, size in sizes.items() if not store.has(digest, size)})
+    return _Content(trees, sizes, store.missing(sizes))
 
 
 def _expected(bundle: VerifiedBundle, depot: Depot, wanted: Mapping[Digest, int]) -> Imported:

@@ -25,6 +25,7 @@ from issmedia.model.receipt import (
     render_receipt,
     tree_mark,
 )
+from issmedia.model.tree import blobs_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,7 @@ def make_receipt(depot: OwnedDepot, *, tool: Tool, now: str, sign: Callable[[byt
     """
     site, refused = depot.site(), Refusals(depot.root).newest(MAX_REFUSED)
     with depot.catalog.reading() as db:
-        held = [one for one in _current(db) if _is_whole(depot.store, one, report)]
+        held = [one for one in db.names.current_snapshots() if _is_whole(depot.store, one, report)]
         receipt = _receipt(db, site, held, refused, tool=tool, now=now)
     document = render_receipt(receipt)
     data = document + sign(document)
@@ -57,15 +58,10 @@ def make_receipt(depot: OwnedDepot, *, tool: Tool, now: str, sign: Callable[[byt
     return made
 
 
-def _current(db: Session) -> list[Snapshot]:
-    found = (db.names.current(repo.path) for repo in db.names.repositories())
-    return [one for one in found if one is not None]
-
-
 def _is_whole(store: Store, one: Snapshot, report: Report) -> bool:
     """Say whether the listing and every blob of a snapshot are here; no blob's content is read."""
     with contextlib.suppress(DamagedBlobError):
-        if all(store.has(entry.sha256, entry.size) for entry in store.tree(one.tree).entries):
+        if not store.missing(blobs_of([store.tree(one.tree)])):
             return True
     report(Warned("is not whole here: the receipt leaves it out (issmedia audit tells more)", where=one.repository))
     return False

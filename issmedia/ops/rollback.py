@@ -175,10 +175,7 @@ def _numbered(db: Session, what: Sequence[str], to: int) -> Rollback:
             "the number of a snapshot needs exactly one repository", hint="issmedia rollback PRODUCT/REPO --to N"
         )
     (path,) = what
-    snapshots = db.names.snapshots(path)
-    if not 1 <= to <= len(snapshots):
-        raise UsageError(f"{path} has {len(snapshots)} snapshots, not {to}", hint=f"issmedia repo show {path}")
-    old, new = _current(db, path), snapshots[to - 1].tree
+    old, new = _current(db, path), db.names.numbered(path, to).tree
     return Rollback((Move(path, old, new),) if old != new else (), (), (), (path,))
 
 
@@ -209,6 +206,5 @@ def _missing(db: Session, store: Store, path: str, tree: Digest) -> Iterator[str
     except DamagedBlobError as cause:
         yield f"tree {tree}: {cause.message}"
         return
-    for digest, size in blobs.items():
-        if not store.has(digest, size):
-            yield f"tree {tree}: its blob {digest} is not in the store"
+    for digest in store.missing(blobs):
+        yield f"tree {tree}: its blob {digest} is not in the store"

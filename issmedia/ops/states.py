@@ -11,11 +11,11 @@ from issmedia.bundle.writer import unfinished
 from issmedia.depot.catalog import Session
 from issmedia.depot.catalog_history import BundleRecord
 from issmedia.depot.depot import Depot
-from issmedia.model.documents import ReceiptRecord, Snapshot
+from issmedia.model.documents import ReceiptRecord
 from issmedia.model.manifest import BaseEntry, LedgerHead
 from issmedia.model.names import shown
 from issmedia.model.receipt import MAX_RECEIPT, split_receipt
-from issmedia.model.state import State
+from issmedia.model.state import State, snapshot_state
 from issmedia.model.trust import chain_of
 
 CURRENT = "current"
@@ -81,30 +81,18 @@ def require_trees(states: Sequence[State]) -> None:
 
 
 def _current(db: Session) -> State:
-    found = [one for one in (db.names.current(repo.path) for repo in db.names.repositories()) if one is not None]
+    found = db.names.current_snapshots()
     if not found:
         raise UsageError("no repository has a snapshot yet", hint="issmedia sync, or issmedia import")
     created = max(one.taken for one in found)
-    return State(
-        BaseEntry("snapshot", CURRENT, created, None, None, None, None), {one.repository: one.tree for one in found}
-    )
+    return snapshot_state(CURRENT, created, {one.repository: one.tree for one in found})
 
 
 def _snapshot(db: Session, path: str, number: str | None) -> State:
-    found = db.names.snapshots(path)
-    if number is not None and int(number) > len(found):
-        raise UsageError(f"{path} has {len(found)} snapshots, not {number}", hint=f"issmedia repo show {path}")
-    one = _numbered(found, number) or db.names.current(path)
+    one = db.names.numbered(path, int(number)) if number else db.names.current(path)
     if one is None:
         raise UsageError(f"{path} has no snapshot yet", hint=f"issmedia sync {path}")
-    return State(
-        BaseEntry("snapshot", f"{path}@{number}" if number else path, one.taken, None, None, None, None),
-        {path: one.tree},
-    )
-
-
-def _numbered(found: list[Snapshot], number: str | None) -> Snapshot | None:
-    return found[int(number) - 1] if number else None
+    return snapshot_state(f"{path}@{number}" if number else path, one.taken, {path: one.tree})
 
 
 def _id_of(text: str) -> str:
