@@ -2,10 +2,10 @@
 
 import zstandard
 
-from issmedia.base.digest import copy_and_hash, digest_of
+from issmedia.base.digest import Digest, copy_and_hash, digest_of
 from issmedia.base.errors import FormatError, NotIntactError
 from issmedia.bundle import layout
-from issmedia.bundle.reader import fault
+from issmedia.bundle.taking import Read, take_file
 from issmedia.model.manifest import Stored, TreeEntry, UnverifiedVolume, VerifiedVolume, VolumeSource
 from issmedia.model.names import shown
 from issmedia.model.tree import MAX_TREE_BYTES, Tree, parse_tree
@@ -71,17 +71,13 @@ def read_listing(volume: UnverifiedVolume | VerifiedVolume, entry: TreeEntry, ba
 
 def _stored(source: VolumeSource, path: str, expected: Stored) -> bytes:
     parts: list[bytes] = []
+
+    def keep(_expected: Digest, size: int, read: Read) -> tuple[Digest, int]:
+        found, count, _ = copy_and_hash(read, parts.append, limit=size)
+        return found, count
+
     with source.open(path) as file:
-        if file.size != expected.size:
-            raise NotIntactError(f"expected {expected.size} bytes, found {file.size}")
-        try:
-            found, size, _ = copy_and_hash(file.read, parts.append, limit=expected.size)
-        except OSError as cause:
-            raise NotIntactError(fault(cause)) from cause
-    if size > expected.size:
-        raise NotIntactError(f"expected {expected.size} bytes, found more")
-    if found != expected.sha256:
-        raise NotIntactError(f"expected sha256 {expected.sha256}, read {found}")
+        take_file(file, expected.sha256, keep, size=expected.size, most=expected.size)
     return b"".join(parts)
 
 

@@ -13,16 +13,12 @@ from issmedia.base.events import Advanced, Finished, Report, Started
 from issmedia.base.work import each_sized
 from issmedia.bundle import layout
 from issmedia.bundle.listing import read_listing
-from issmedia.bundle.reader import fault
+from issmedia.bundle.taking import Keep, Read, take_file
 from issmedia.depot.store import Store
 from issmedia.model import plan
-from issmedia.model.manifest import OpenedFile, RepositoryEntry, TreeEntry, VerifiedBundle, VerifiedVolume
+from issmedia.model.manifest import RepositoryEntry, TreeEntry, VerifiedBundle, VerifiedVolume
 from issmedia.model.names import shown
 from issmedia.model.tree import Tree
-
-Read = Callable[[int], bytes]
-Keep = Callable[[Digest, int, Read], tuple[Digest, int]]
-"""Takes expected digest, bytes and a reader; copies to the end of the reader and returns digest and bytes found."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +29,6 @@ class Blob:
     size: int | None
     places: tuple[tuple[VerifiedVolume, str], ...]
     most: int = layout.SMALL
-
-    @property
-    def limit(self) -> int:
-        """Say how many bytes may be read."""
-        return self.most if self.size is None else self.size
 
 
 def read_trees(bundle: VerifiedBundle, store: Store) -> dict[Digest, Tree]:
@@ -131,7 +122,7 @@ class _Passage:
             try:
                 with volume.source.open(path) as file:
                     if file.identity not in read:
-                        _take_file(blob, file, keep)
+                        take_file(file, blob.sha256, keep, size=blob.size, most=blob.most)
                     read.add(file.identity)
                 keep = hash_only
             except NotIntactError as bad:
@@ -141,30 +132,6 @@ class _Passage:
     def _add(self, problem: Problem) -> None:
         with self._guard:
             self.problems.append(problem)
-
-
-class _MediumError(Exception):
-    """An `OSError` of the medium, told from one of our own disk."""
-
-
-def _take_file(blob: Blob, file: OpenedFile, keep: Keep) -> None:
-    def read(size: int) -> bytes:
-        try:
-            return file.read(size)
-        except OSError as cause:
-            raise _MediumError from cause
-
-    if blob.size is not None and file.size != blob.size:
-        raise NotIntactError(f"expected {blob.size} bytes, found {file.size}")
-    try:
-        found, size = keep(blob.sha256, blob.limit, read)
-    except _MediumError as error:
-        assert isinstance(error.__cause__, OSError)
-        raise NotIntactError(fault(error.__cause__)) from error
-    if size > blob.limit:
-        raise NotIntactError(f"expected {blob.limit} bytes, found more")
-    if found != blob.sha256:
-        raise NotIntactError(f"expected sha256 {blob.sha256}, read {found}")
 
 
 def _listing(bundle: VerifiedBundle, entry: TreeEntry) -> list[tuple[VerifiedVolume, str]]:

@@ -10,10 +10,11 @@ from issmedia.cli.publish import seen_line
 from issmedia.cli.render import table
 from issmedia.depot.depot import open_depot
 from issmedia.model.documents import Snapshot
+from issmedia.model.move import Move
 from issmedia.model.names import shown
 from issmedia.ops.prune import Keeping, Pruned, preview, prune
 from issmedia.ops.publish import Published, publish
-from issmedia.ops.rollback import Move, Rollback, plan_rollback, roll_back
+from issmedia.ops.rollback import Rollback, plan_rollback, roll_back
 
 
 @command(None, "rollback", "issmedia rollback alma9/baseos --to 3")

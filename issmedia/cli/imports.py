@@ -96,7 +96,8 @@ def _imported_text(
 ) -> str:
     would = "would be " if dry_run else ""
     lines = [
-        f"{one.repository}: {would}{'new' if one.old is None else 'moved'}: tree {one.new[:16]}" for one in result.moved
+        f"{one.repository}: {would}{'new' if one.old is None else 'moved'}: tree {str(one.new)[:16]}"
+        for one in result.moved
     ]
     unchanged = result.repositories - len(result.moved)
     if unchanged:

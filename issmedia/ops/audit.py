@@ -20,6 +20,7 @@ from issmedia.depot.catalog import Session
 from issmedia.depot.catalog_ledger import LedgerEntry
 from issmedia.depot.depot import OwnedDepot
 from issmedia.depot.publish import Publications
+from issmedia.model.move import moves_in
 from issmedia.model.tree import blobs_of
 
 
@@ -75,11 +76,8 @@ def _moves(entry: LedgerEntry) -> Iterator[tuple[str, str]]:
     match entry.event, entry.facts:
         case "sync", {"repository": str(path), "tree": str(tree)}:
             yield path, tree
-        case "import" | "rollback", {"moved": list(moved)}:
-            for one in moved:
-                match one:
-                    case {"repository": str(path), "new": str(tree)}:
-                        yield path, tree
+        case "import" | "rollback", facts:
+            yield from ((one.repository, one.new) for one in moves_in(facts) if one.new is not None)
 
 
 def _documents(db: Session) -> list[tuple[str, Digest]]:

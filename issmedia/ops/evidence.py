@@ -1,6 +1,6 @@
 """evidence: the report that an export leaves beside its bundle, an import in the depot."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from issmedia.base import files
@@ -11,6 +11,7 @@ from issmedia.depot.catalog_ledger import LedgerEntry
 from issmedia.depot.depot import Depot
 from issmedia.model import strictjson
 from issmedia.model.manifest import Manifest, VerifiedBundle
+from issmedia.model.move import moves_in
 from issmedia.model.report import Report, Step
 from issmedia.model.state import State, snapshot_state
 
@@ -54,11 +55,10 @@ def nothing_before(manifest: Manifest) -> State:
 def before_import(manifest: Manifest, imports: Sequence[LedgerEntry]) -> State:
     """Give what the bundle's repositories were before the newest of its imports."""
     trees: dict[str, Digest] = {repo.path: repo.tree for repo in manifest.repositories}
-    moved: list[Mapping[str, str]] = imports[-1].facts.get("moved", []) if imports else []
-    for one in moved:
-        trees.pop(one["repository"], None)
-        if one["old"]:
-            trees[one["repository"]] = Digest(one["old"])
+    for one in moves_in(imports[-1].facts) if imports else ():
+        trees.pop(one.repository, None)
+        if one.old is not None:
+            trees[one.repository] = one.old
     time = imports[-1].time if imports else manifest.created
     return snapshot_state("before the import", time, trees)
 

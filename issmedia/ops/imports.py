@@ -13,13 +13,14 @@ from issmedia.base.errors import IssmediaError, NotIntactError, UsageError
 from issmedia.base.events import Note, Report, Warned
 from issmedia.base.units import count_text
 from issmedia.bundle import payload
-from issmedia.bundle.payload import Read
+from issmedia.bundle.taking import Keep, Read
 from issmedia.content.base import ReadInventory
 from issmedia.depot.catalog import Session
 from issmedia.depot.depot import Depot, OwnedDepot
 from issmedia.depot.store import Store, Writing
 from issmedia.model.documents import LeftOut, Product, Repository, Snapshot
 from issmedia.model.manifest import Manifest, Missing, RepositoryEntry, VerifiedBundle
+from issmedia.model.move import Move, moved_facts
 from issmedia.model.tree import Tree, blobs_of
 
 _NOT_WHOLE = {
@@ -29,22 +30,13 @@ _NOT_WHOLE = {
 
 
 @dataclass(frozen=True, slots=True)
-class Moved:
-    """A repository whose name moved: from which tree (None: it is new) to which."""
-
-    repository: str
-    old: Digest | None
-    new: Digest
-
-
-@dataclass(frozen=True, slots=True)
 class Imported:
     """What an import did. `again` says the bundle had been imported before; `added` blobs and bytes were copied;
     `incomplete` is what the bundle itself says it lacks."""
 
     bundle: Digest
     again: bool
-    moved: tuple[Moved, ...]
+    moved: tuple[Move, ...]
     repositories: int
     added: int
     added_bytes: int
@@ -105,7 +97,7 @@ def _expected(bundle: VerifiedBundle, depot: Depot, wanted: Mapping[Digest, int]
         again = db.history.find(bundle.id, "import") is not None
         found = ((entry, db.names.current(entry.path)) for entry in bundle.manifest.repositories)
         moved = tuple(
-            Moved(entry.path, before.tree if before else None, entry.tree)
+            Move(entry.path, before.tree if before else None, entry.tree)
             for entry, before in found
             if before is None or before.tree != entry.tree
         )
@@ -148,7 +140,7 @@ def _copy(bundle: VerifiedBundle, store: Store, content: _Content, *, workers: i
         writing.add_bytes(bundle.signatures)
 
 
-def _keeper(writing: Writing, wanted: Mapping[Digest, int]) -> payload.Keep:
+def _keeper(writing: Writing, wanted: Mapping[Digest, int]) -> Keep:
     def keep(expected: Digest, size: int, read: Read) -> tuple[Digest, int]:
         if expected not in wanted:
             return payload.hash_only(expected, size, read)
@@ -177,7 +169,7 @@ def _index(db: Session, trees: Mapping[Digest, Tree], store: Store, read: ReadIn
                 report(Warned(f"cannot be read, and is carried as it is: {problem.message}", where=problem.where))
 
 
-def _move_names(db: Session, bundle: VerifiedBundle, moved: Sequence[Moved], *, now: str) -> None:
+def _move_names(db: Session, bundle: VerifiedBundle, moved: Sequence[Move], *, now: str) -> None:
     manifest, moving = bundle.manifest, {one.repository for one in moved}
     for product in manifest.products:
         db.names.add_product(Product(product.label, product.name))
@@ -209,7 +201,7 @@ def _move(db: Session, manifest: Manifest, entry: RepositoryEntry, bundle: Diges
     db.names.add_snapshot(snapshot)
 
 
-def _facts(bundle: VerifiedBundle, moved: Sequence[Moved]) -> dict[str, object]:
+def _facts(bundle: VerifiedBundle, moved: Sequence[Move]) -> dict[str, object]:
     return {
         "bundle": bundle.id,
         "site": {"id": bundle.manifest.site.id, "name": bundle.manifest.site.name},
@@ -218,5 +210,5 @@ def _facts(bundle: VerifiedBundle, moved: Sequence[Moved]) -> dict[str, object]:
         "signers": list(bundle.signers),
         "signatures": digest_of(bundle.signatures),
         "allowed_rollback": bundle.allowed,
-        "moved": [{"repository": one.repository, "old": one.old, "new": one.new} for one in moved],
+        "moved": moved_facts(moved),
     }

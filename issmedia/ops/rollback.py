@@ -7,27 +7,18 @@ is not undone by the same command again, but finished.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from issmedia.base.digest import Digest, is_digest
+from issmedia.base.digest import Digest
 from issmedia.base.errors import DamagedBlobError, DepotError, Problem, UsageError
 from issmedia.depot.catalog import Session
-from issmedia.depot.catalog_ledger import LedgerEntry
 from issmedia.depot.depot import Depot, OwnedDepot
 from issmedia.depot.publish import Publications
 from issmedia.depot.store import Store
+from issmedia.model.move import Move, moved_facts, moves_in
 from issmedia.model.names import shown
 from issmedia.model.tree import blobs_of
 
 _MOVING = ("import", "sync", "rollback")
 """Events of the ledger that move names."""
-
-
-@dataclass(frozen=True, slots=True)
-class Move:
-    """A repository whose name moves from one tree to another; None stands for no snapshot at all."""
-
-    repository: str
-    old: Digest | None
-    new: Digest | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +72,7 @@ def roll_back(plan: Rollback, depot: OwnedDepot, *, publish: bool, now: str) -> 
     if not plan.moved:
         return
     facts = {
-        "moved": [{"repository": one.repository, "old": one.old, "new": one.new} for one in plan.moved],
+        "moved": moved_facts(plan.moved),
         "of": [one.number for one in plan.undoes],
         "publish": publish,
     }
@@ -117,23 +108,10 @@ def _newest(db: Session, what: Sequence[str]) -> list[_Moving]:
 def _movings(db: Session) -> Iterator[_Moving]:
     """Yield the entries that moved names, newest first. A repository that was removed since stands nowhere."""
     for entry in db.ledger.newest_first():
-        moves = tuple(one for one in _moves(entry) if _stands(db, one))
+        moves = tuple(one for one in moves_in(entry.facts) if _stands(db, one))
         if entry.event in _MOVING and moves:
             cause = Cause(entry.number, entry.event, entry.time)
             yield _Moving(cause, entry.event == "rollback" and entry.facts.get("publish") is True, moves)
-
-
-def _moves(entry: LedgerEntry) -> Iterator[Move]:
-    """Yield what an entry says it moved; whoever can write the file can write anything."""
-    moved = entry.facts.get("moved")
-    for one in moved if isinstance(moved, list) else ():
-        match one:
-            case {"repository": str(path), "old": old, "new": new} if _is_tree(old) and _is_tree(new):
-                yield Move(path, old, new)
-
-
-def _is_tree(value: object) -> bool:
-    return value is None or (isinstance(value, str) and is_digest(value))
 
 
 def _stands(db: Session, move: Move) -> bool:

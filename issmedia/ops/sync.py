@@ -12,6 +12,7 @@ from issmedia.content.base import ContentType, Expected, Previous, Stream, Synce
 from issmedia.depot.depot import OwnedDepot
 from issmedia.depot.store import Store, Writing
 from issmedia.model.documents import LeftOut, Repository, Snapshot
+from issmedia.model.move import Move, moved_facts
 from issmedia.model.package import Inventory
 from issmedia.model.tree import tree_of
 
@@ -127,7 +128,7 @@ def _snapshot(repository: Repository, upstream: Upstream, found: Synced, invento
 
 def _record(depot: OwnedDepot, before: Snapshot | None, snapshot: Snapshot, inventory: Inventory, *, now: str) -> None:
     old = None if before is None else before.tree
-    move = {"repository": snapshot.repository, "old": old, "new": snapshot.tree}
+    moved = [Move(snapshot.repository, old, snapshot.tree)] if old != snapshot.tree else []
     with depot.catalog.changing() as db:
         db.names.add_snapshot(snapshot)
         db.search.index(snapshot.tree, inventory)
@@ -136,7 +137,7 @@ def _record(depot: OwnedDepot, before: Snapshot | None, snapshot: Snapshot, inve
             "tree": snapshot.tree,
             "packages": snapshot.packages,
             "incomplete": len(snapshot.incomplete),
-            "moved": [move] if old != snapshot.tree else [],
+            "moved": moved_facts(moved),
         }
         db.ledger.append("sync", facts, now=now)
 

@@ -11,6 +11,7 @@ from issmedia.base.digest import Digest, digest_of
 from issmedia.base.errors import NotIntactError, Problem
 from issmedia.base.events import Advanced, Event, Started
 from issmedia.bundle import payload
+from issmedia.bundle.taking import Keep, Read
 from issmedia.depot.store import Store
 from issmedia.model.tree import blobs_of
 from tests.makers.bundles import Bundle, bundle_of, verified
@@ -36,7 +37,7 @@ class Kept:
     def __init__(self) -> None:
         self.blobs: list[bytes] = []
 
-    def __call__(self, expected: Digest, size: int, read: payload.Read) -> tuple[Digest, int]:
+    def __call__(self, expected: Digest, size: int, read: Read) -> tuple[Digest, int]:
         """Copy to memory."""
         data = b""
         while len(data) <= size and (chunk := read(size + 1 - len(data))):
@@ -49,7 +50,7 @@ NO_BASE = Store(Path("/nowhere"))
 
 
 def pass_over(
-    root: Path, stick: Path, keep: payload.Keep = payload.hash_only, events: list[Event] | None = None
+    root: Path, stick: Path, keep: Keep = payload.hash_only, events: list[Event] | None = None
 ) -> list[Problem]:
     """Pass the payload of a volume."""
     seen: list[Event] = [] if events is None else events

@@ -25,12 +25,9 @@ from issmedia.base.errors import FormatError
 from issmedia.content.yum.comps import groups
 from issmedia.content.yum.modulemd import module_streams
 from issmedia.content.yum.nursery import serve
-from issmedia.content.yum.parsed import READY, Job, Listed, Record
+from issmedia.content.yum.parsed import MARK, READY, REFUSED, Job, Listed, Record
 from issmedia.content.yum.unpack import unpack
 from issmedia.model.package import Advisory, Package
-
-REFUSED = 65
-MARK = b"refused: "
 
 _TEXT = 500
 """Characters kept of a summary or title."""

@@ -12,6 +12,9 @@ Kind = Literal["repomd", "primary", "updateinfo", "group", "modules"]
 READY = b"ready\n"
 """What the child says first, before it reads a byte of the document: what fails until then is no fault of that."""
 
+REFUSED, MARK = 65, b"refused: "
+"""How the child ends when it refuses a document, and what stands before the reason."""
+
 Size = Annotated[int, msgspec.Meta(ge=0, le=2**53 - 1)]
 
 

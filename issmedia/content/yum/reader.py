@@ -19,7 +19,7 @@ import msgspec
 import issmedia
 from issmedia.base.errors import FormatError, IssmediaError
 from issmedia.content.yum.nursery import Birth, Nursery
-from issmedia.content.yum.parsed import READY, Job, Kind, Listed, Record
+from issmedia.content.yum.parsed import MARK, READY, REFUSED, Job, Kind, Listed, Record
 from issmedia.model.names import shown
 from issmedia.model.package import Advisory, Group, ModuleStream
 
@@ -31,8 +31,6 @@ MAX_REPOMD = 16 << 20
 MAX_DESCRIBING = 64 << 20
 """Bytes that comps or modulemd may unpack to; the largest known have some ten million."""
 
-_MARK = b"refused: "
-_REFUSED = 65
 _LINE = 1 << 20
 
 T = TypeVar("T", bound=msgspec.Struct)
@@ -174,8 +172,8 @@ def _no_start(said: bytes) -> IssmediaError:
 
 
 def _failure(code: int, reason: bytes) -> str:
-    if code == _REFUSED and _MARK in reason:
-        return shown(reason.rpartition(_MARK)[2].decode("utf-8", "replace"))
+    if code == REFUSED and MARK in reason:
+        return shown(reason.rpartition(MARK)[2].decode("utf-8", "replace"))
     if code < 0:
         return f"the parser was stopped (signal {-code}): the document takes too much time or memory"
     return f"the parser failed (exit code {code}): the document takes too much memory, or is malformed"

@@ -1,0 +1,42 @@
+"""Taking one file off a medium: its size first, then its bytes hashed as they go where `Keep` puts them."""
+
+from collections.abc import Callable
+
+from issmedia.base.digest import Digest
+from issmedia.base.errors import NotIntactError
+from issmedia.bundle.reader import fault
+from issmedia.model.manifest import OpenedFile
+
+Read = Callable[[int], bytes]
+Keep = Callable[[Digest, int, Read], tuple[Digest, int]]
+"""Takes expected digest, bytes and a reader; copies to the end of the reader and returns digest and bytes found."""
+
+
+class _MediumError(Exception):
+    """An `OSError` of the medium, told from one of our own disk."""
+
+
+def take_file(file: OpenedFile, expected: Digest, keep: Keep, *, size: int | None, most: int) -> None:
+    """Hand a file to `keep`; `NotIntactError` unless it has this digest and `size`; of unknown size, at most `most`.
+
+    Errors of our own disk are raised as they are.
+    """
+
+    def read(count: int) -> bytes:
+        try:
+            return file.read(count)
+        except OSError as cause:
+            raise _MediumError from cause
+
+    limit = most if size is None else size
+    if size is not None and file.size != size:
+        raise NotIntactError(f"expected {size} bytes, found {file.size}")
+    try:
+        found, count = keep(expected, limit, read)
+    except _MediumError as error:
+        assert isinstance(error.__cause__, OSError)
+        raise NotIntactError(fault(error.__cause__)) from error
+    if count > limit:
+        raise NotIntactError(f"expected {limit} bytes, found more")
+    if found != expected:
+        raise NotIntactError(f"expected sha256 {expected}, read {found}")
