@@ -12,12 +12,13 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
 from scripts.delta_figures import import_of_a_delta, plan_of_a_delta, switch_of_many
 from scripts.measured import ISSMEDIA, Bench, Figure, Site, connected, disconnected, repository
+from scripts.media_figures import media
 from scripts.processes import bytes_read_below, machine, make_resident, measure
 
 RATE, MEMORY = 2500, 200_000_000
@@ -32,14 +33,17 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="issmedia-bench-", dir=parent) as work:
         bench = Bench(Path(work), options.runs, options.size, options.packages, options.packages // 4)
         facts = machine(bench.directory)
-        many_packages(bench)
-        large_files(bench)
-        start_up(bench)
-        plan_of_a_delta(bench, options.files)
-        switch_of_many(bench, options.repositories, options.files // 12)
-        import_of_a_delta(bench, options.weekly // 2_500_000, 2_500_000)
-        differences(bench)
+        for name, part in PARTS.items():
+            if name in (options.only or PARTS):
+                part(bench, options)
     _print(bench, facts, as_json=options.json)
+
+
+def deltas(bench: Bench, options: argparse.Namespace) -> None:
+    """Measure what deltas cost."""
+    plan_of_a_delta(bench, options.files)
+    switch_of_many(bench, options.repositories, options.files // 12)
+    import_of_a_delta(bench, options.weekly // 2_500_000, 2_500_000)
 
 
 def large_files(bench: Bench) -> None:
@@ -72,6 +76,7 @@ def large_files(bench: Bench) -> None:
         bench.time("verify", lab.command("verify", volume))
         bench.time("openssl", _hashed(volume))
     bench.ratio("verify, to openssl on all cores", "verify", "openssl", 1.15)
+    start_up(bench, volume)
 
 
 def many_packages(bench: Bench) -> None:
@@ -95,9 +100,8 @@ def many_packages(bench: Bench) -> None:
         bench.figures.append(Figure(f"{step}, growth to linear", growth, "×", 1.1, note=note))
 
 
-def start_up(bench: Bench) -> None:
+def start_up(bench: Bench, volume: Path) -> None:
     """Measure what a person waits for."""
-    volume = bench.directory / "volume"
     for _ in range(bench.runs):
         bench.time("--help", [*ISSMEDIA, "--help"])
         bench.time("inspect", [*ISSMEDIA, "inspect", volume])
@@ -180,6 +184,16 @@ def _line(one: Figure) -> str:
     return f"{one.work:36} {value:>8} {one.unit:11} {target:9} {judged:7} {one.note}".rstrip()
 
 
+PARTS: dict[str, Callable[[Bench, argparse.Namespace], None]] = {
+    "packages": lambda bench, _: many_packages(bench),
+    "large": lambda bench, _: large_files(bench),
+    "deltas": deltas,
+    "diff": lambda bench, _: differences(bench),
+    "media": lambda bench, options: media(bench, options.files),
+}
+"""What can be measured alone, in the order of the table."""
+
+
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="scripts/bench", description="Measure issmedia against plain tools.")
     parser.add_argument("--quick", action="store_true", help="small and once: shows that it works, proves nothing")
@@ -187,7 +201,8 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--dir", type=Path, help="work in here, on the file system to be measured (default: TMPDIR)")
     parser.add_argument("--size", type=int, default=1_000_000_000, help="bytes of the large packages, 300 in all")
     parser.add_argument("--packages", type=int, default=20_000, help="how many small packages")
-    parser.add_argument("--files", type=int, default=60_000, help="files of the trees of a planned delta")
+    parser.add_argument("--only", action="append", choices=PARTS, help="measure only this part; may be repeated")
+    parser.add_argument("--files", type=int, default=60_000, help="files of a planned delta, and files to be packed")
     parser.add_argument("--repositories", type=int, default=50, help="repositories whose switch is measured")
     parser.add_argument(
         "--weekly", type=int, default=10_000_000_000, help="bytes of the repository of which 1 %% is new"

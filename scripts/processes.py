@@ -67,14 +67,15 @@ def bytes_read_below(directory: Path, command: Sequence[str | Path]) -> int | No
 def machine(directory: Path) -> dict[str, str]:
     """Say on what was measured."""
     pages, page = os.sysconf("SC_PHYS_PAGES"), os.sysconf("SC_PAGE_SIZE")
-    packages = ("createrepo-c", "cryptography", "msgspec", "zstandard")
+    packages = ("createrepo-c", "cryptography", "msgspec", "zfec", "zstandard")
+    tools = (("cp", "--version"), ("openssl", "version"), ("xorriso", "--version"))
     return {
         "processor": f"{_processor()}, {os.cpu_count()} cores",
         "memory": f"{pages * page / 1e9:.0f} GB",
         "file system": _file_system(directory),
         "system": f"{platform.system()} {platform.release()}, Python {platform.python_version()}",
         "packages": ", ".join(f"{name} {version(name)}" for name in packages),
-        "tools": f"{_first_line('cp', '--version')}; {_first_line('openssl', 'version')}",
+        "tools": "; ".join(_first_line(*command) for command in tools),
         "load": f"{os.getloadavg()[0]:.1f} at the start",
     }
 

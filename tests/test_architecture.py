@@ -40,6 +40,7 @@ ONLY_IN = {
     "sqlite3": r"issmedia\.depot\.catalog.*",
     "urllib3": r"issmedia\.net\..*",
     "yaml": r"issmedia\.content\.yum\.modulemd",
+    "zfec": r"issmedia\.bundle\.stripes",
     "zstandard": r"issmedia\.(bundle|content\.yum)\..*",
 }
 """Package → the modules that may import it."""

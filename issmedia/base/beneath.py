@@ -41,6 +41,10 @@ class BeneathFile:
         """Read up to `size` bytes; empty at the end."""
         return os.read(self.fd, size)
 
+    def pread(self, offset: int, size: int, /) -> bytes:
+        """Read up to `size` bytes from `offset` on, wherever `read` is; empty past the end."""
+        return os.pread(self.fd, size, offset)
+
     def __enter__(self) -> "BeneathFile":
         return self
 
@@ -57,6 +61,7 @@ class Root:
         self.path = path
         self._fd = os.open(path, _DIRECTORY)
         self._mount = _mount_of(self._fd)
+        self.device = os.fstat(self._fd).st_dev
         self._directories: OrderedDict[str, int] = OrderedDict()
         self._guard = threading.Lock()
 

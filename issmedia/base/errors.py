@@ -1,6 +1,7 @@
 """The error tree; each branch has one exit code.
 
 IssmediaError 1
+├── MiscountedError         a program made less than it had reckoned with
 ├── UsageError 2        asked for something that cannot be
 ├── UpstreamError 3     the source gave nothing usable
 │   └── AbsentError         a file is not there
@@ -53,6 +54,10 @@ class IssmediaError(Exception):
         self.where = where
         self.hint = hint
         self.problems = tuple(problems)
+
+
+class MiscountedError(IssmediaError):
+    """A program made less than it had reckoned with: xorriso 1.5.4 does where a directory has many long names."""
 
 
 class UsageError(IssmediaError):

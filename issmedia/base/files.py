@@ -15,6 +15,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
+from issmedia.base import direct
 from issmedia.base.errors import BusyError, DepotError, NoSpaceError
 
 StrPath = str | os.PathLike[str]
@@ -29,6 +30,9 @@ _OWN = re.compile(re.escape(_TEMPORARY) + "[0-9a-f]{32}")
 _FICLONE = 0x40049409
 _SYNC_FILE_RANGE_WRITE = 2
 _WRITEBACK = 256 << 10
+_PIECE = 8 << 20
+"""Bytes of a file that another process writes which are written out, and announced, at a time."""
+
 _observers: list[Step] = []
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -53,21 +57,40 @@ class Staged:
     """A file under a temporary name, made with O_EXCL and mode 0600, in the file system it shall live in.
 
     `write` appends; `close` sets the final mode. It has no final name until `link` or `rename` gives it one.
+    Where the `size` in bytes to be expected is worth it, they go past the page cache, if the file system can.
+    Instead of `write`, another process may be lent `fd`; then `grown` says how far it is.
     """
 
-    def __init__(self, directory: StrPath) -> None:
+    def __init__(self, directory: StrPath, *, size: int = 0) -> None:
         self.path = f"{os.fspath(directory)}/{_TEMPORARY}{os.urandom(16).hex()}"
         announce("create", self.path)
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
         self.fd = os.open(self.path, flags, 0o600)
+        self._large = size >= direct.WORTH
+        self._pieces: direct.Pieces | None = None
+        self._announced = 0
 
     def write(self, data: bytes) -> None:
         """Append all of `data`."""
-        announce("write", self.path)
-        view = memoryview(data)
-        with _naming(self.path):
-            while view:
-                view = view[os.write(self.fd, view) :]
+        if self._large and not self._pieces:  # not sooner: a clone is not written but read, by any buffer
+            self._large = direct.begin(self.fd)
+            self._pieces = direct.Pieces(self._append) if self._large else None
+        if self._pieces:
+            self._pieces.add(data)
+        else:
+            self._append(memoryview(data))
+
+    def grown(self) -> int:
+        """Say how many bytes another process, which writes to `fd` from its beginning, has written by now.
+
+        The kernel begins to write them out, so that the flush which makes them durable finds less to do.
+        """
+        size = os.fstat(self.fd).st_size
+        while self._announced < size:
+            announce("write", self.path)
+            _write_out(self.fd, self._announced - _PIECE, self._announced)
+            self._announced += _PIECE
+        return size
 
     def close(self, mode: int, *, durable: bool) -> None:
         """Set the mode and close; `durable` flushes first. An error from the flush discards the file.
@@ -75,11 +98,13 @@ class Staged:
         A file system without modes (FAT) may refuse ours: the file then keeps what that one gives.
         """
         try:
+            if self._pieces:
+                self._pieces.finish(self.fd)
             with contextlib.suppress(PermissionError):
                 os.fchmod(self.fd, mode)
             if durable:
                 fsync(self.fd, self.path)
-            else:
+            elif not self._pieces:
                 _begin_writeback(self.fd)
         except OSError:
             self.discard()
@@ -95,11 +120,26 @@ class Staged:
         with contextlib.suppress(OSError):
             os.unlink(self.path)  # noqa: PTH108
 
+    def _append(self, view: memoryview) -> None:
+        with _naming(self.path):
+            while view:
+                view = view[self._write_some(view) :]
+
+    def _write_some(self, view: memoryview) -> int:
+        """Write like `os.write`, or write nothing and let the next call go through the page cache."""
+        announce("write", self.path)
+        try:
+            return os.write(self.fd, view)
+        except OSError as cause:
+            if cause.errno != errno.EINVAL or not direct.end(self.fd):
+                raise
+        return 0
+
 
 @contextlib.contextmanager
-def staged(directory: StrPath) -> Iterator[Staged]:
-    """Make a `Staged` file that is discarded when the block raises."""
-    file = Staged(directory)
+def staged(directory: StrPath, *, size: int = 0) -> Iterator[Staged]:
+    """Make a `Staged` file that is discarded when the block raises; `size` as it has it."""
+    file = Staged(directory, size=size)
     try:
         yield file
     except BaseException:
@@ -167,8 +207,14 @@ def sync_filesystem(path: Path) -> None:
 
 def _begin_writeback(fd: int) -> None:
     """Let the kernel start to write a large file out, so that the flush which makes it durable finds less to do."""
-    if os.fstat(fd).st_size >= _WRITEBACK:
-        _libc.sync_file_range(fd, ctypes.c_int64(0), ctypes.c_int64(0), _SYNC_FILE_RANGE_WRITE)
+    if (size := os.fstat(fd).st_size) >= _WRITEBACK:
+        _write_out(fd, 0, size)
+
+
+def _write_out(fd: int, begin: int, end: int) -> None:
+    """Ask for bytes that are in memory to be written out, and do not wait; what is before the file is left out."""
+    if end > 0:
+        _libc.sync_file_range(fd, ctypes.c_int64(begin), ctypes.c_int64(end - begin), _SYNC_FILE_RANGE_WRITE)
 
 
 def rename(source: StrPath, target: StrPath) -> None:
@@ -208,6 +254,11 @@ def remove_directory(path: Path) -> None:
         path.rmdir()
     else:
         path.unlink(missing_ok=True)
+
+
+def is_temporary(name: str) -> bool:
+    """Say whether a name is one that a run gives a file while it is made."""
+    return _OWN.fullmatch(name) is not None
 
 
 def sweep(directory: Path, *, shared: bool = False) -> int:

@@ -1,8 +1,23 @@
 """Sizes and durations for people."""
 
+import re
 from datetime import datetime
 
 _UNITS = ("kB", "MB", "GB", "TB", "PB")
+_SIZE = re.compile(r"([0-9]{1,15})(?:\.([0-9]{1,3}))? ?(?:([kmgtp])(i?)b?|b)?", re.ASCII | re.IGNORECASE)
+
+
+def parse_size(text: str) -> int | None:
+    """Read a size as people write it: `16G` and `16GB` as on labels, decimal; `16GiB` binary; `4.7G`; plain bytes.
+
+    Parts of a byte are dropped; None where the text is no size.
+    """
+    match = _SIZE.fullmatch(text)
+    if match is None:
+        return None
+    whole, part, prefix, binary = (str(group or "") for group in match.groups())
+    unit: int = (1024 if binary else 1000) ** ("kmgtp".index(prefix.lower()) + 1 if prefix else 0)
+    return int(whole) * unit + (int(part) * unit // 10 ** len(part) if part else 0)
 
 
 def bytes_text(size: int) -> str:

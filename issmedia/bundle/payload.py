@@ -4,21 +4,21 @@ Verifying and importing are this one passage; they differ in where the bytes go.
 """
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 
 from issmedia.base.digest import Digest, copy_and_hash
 from issmedia.base.errors import FormatError, NotIntactError, Problem
 from issmedia.base.events import Advanced, Finished, Report, Started
-from issmedia.base.work import each_sized
+from issmedia.base.work import each_apart, each_sized
 from issmedia.bundle import layout
 from issmedia.bundle.listing import read_listing
 from issmedia.bundle.taking import Keep, Read, take_file
 from issmedia.depot.store import Store
 from issmedia.model import plan
-from issmedia.model.manifest import RepositoryEntry, TreeEntry, VerifiedBundle, VerifiedVolume
+from issmedia.model.manifest import Manifest, RepositoryEntry, TreeEntry, VerifiedBundle, VerifiedVolume
 from issmedia.model.names import shown
-from issmedia.model.tree import Tree
+from issmedia.model.tree import Tree, blobs_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,54 +31,89 @@ class Blob:
     most: int = layout.SMALL
 
 
-def read_trees(bundle: VerifiedBundle, store: Store) -> dict[Digest, Tree]:
+@dataclass(frozen=True, slots=True)
+class Listings:
+    """What step 10 found: the `trees` that are good, what is wrong with each of the others, and which files it read.
+
+    `spoiled` are copies of a listing that another copy stood in for.
+    """
+
+    trees: Mapping[Digest, Tree]
+    faults: tuple[FormatError | NotIntactError, ...]
+    spoiled: tuple[Problem, ...]
+    read: Set[tuple[int, str]]
+
+
+def read_trees(bundle: VerifiedBundle, store: Store) -> Listings:
     """Step 10, or the first error of `try_trees`."""
-    trees, faults = try_trees(bundle, store)
-    if faults:
-        raise faults[0]
-    return trees
+    found = try_trees(bundle, store)
+    if found.faults:
+        raise found.faults[0]
+    return found
 
 
-def try_trees(bundle: VerifiedBundle, store: Store) -> tuple[dict[Digest, Tree], list[FormatError | NotIntactError]]:
+def try_trees(bundle: VerifiedBundle, store: Store) -> Listings:
     """Step 10: each listing's stored digest, its decompression under the signed size, its own digest, form, counts.
 
-    `store` holds what a delta starts from. Gives the trees that are good, and for each of the others what is wrong, in
-    the manifest's order.
+    `store` holds what a delta starts from. A listing lies on every volume, and the first good copy serves.
     """
     trees: dict[Digest, Tree] = {}
     faults: list[FormatError | NotIntactError] = []
+    spoiled: list[Problem] = []
+    read: set[tuple[int, str]] = set()
     for entry in bundle.manifest.trees:
-        try:
-            trees[entry.digest] = _read_tree(bundle, entry, store)
-        except (FormatError, NotIntactError) as bad:
-            faults.append(bad)
+        bad: list[FormatError | NotIntactError] = []
+        for volume, path in _listing(bundle, entry):
+            read.add((volume.entry.number, path))
+            try:
+                trees[entry.digest] = read_listing(volume, entry, _dictionary(entry, store))
+                break
+            except (FormatError, NotIntactError) as error:
+                bad.append(error)
+        if entry.digest in trees:
+            spoiled += [Problem(error.where or "", error.message) for error in bad]
+        else:
+            faults.append(bad[0] if bad else _nowhere(entry))
     for repo in bundle.manifest.repositories:
         tree = trees.get(repo.tree)
         if tree is not None and not _counts_fit(repo, tree, store):
             faults.append(FormatError("the manifest's counts are not those of the listing", where=repo.path))
-    return trees, faults
+    return Listings(trees, tuple(faults), tuple(spoiled), read)
 
 
-def blobs_on(bundle: VerifiedBundle, sizes: Mapping[Digest, int], *, whole: bool = True) -> list[Blob]:
+def sizes_of(manifest: Manifest, trees: Iterable[Tree]) -> dict[Digest, int]:
+    """Give the bytes of each blob that trees name, and of the parts of those that were split."""
+    parts = {part.sha256: part.size for one in manifest.split for part in one.parts}
+    return {**parts, **blobs_of(trees)}
+
+
+def blobs_on(bundle: VerifiedBundle, listings: Listings) -> list[Blob]:
     """List every blob that the volumes declare, save the listings that step 10 read, in the order of their paths.
 
-    `sizes` has the bytes of each blob that the trees name. Unless that is the `whole` of them, for want of a tree,
-    blobs of unknown size may be as long as all files of their volume together.
+    Where a tree could not be had, blobs of unknown size may be as long as all files of their volume together.
     """
-    sizes = {**sizes, **{entry.stored.sha256: entry.stored.size for entry in bundle.manifest.trees}}
-    read = {(volume.entry.number, path) for one in bundle.manifest.trees for volume, path in _listing(bundle, one)[:1]}
-    most = layout.SMALL if whole else max(volume.entry.bytes for volume in bundle.volumes)
+    sizes = sizes_of(bundle.manifest, listings.trees.values())
+    sizes.update((entry.stored.sha256, entry.stored.size) for entry in bundle.manifest.trees)
+    whole = len(listings.trees) == len(bundle.manifest.trees)
     places: dict[Digest, list[tuple[VerifiedVolume, str]]] = {}
     for volume in bundle.volumes:
         for path, digest in volume.index.items():
-            if (volume.entry.number, path) not in read:
+            if (volume.entry.number, path) not in listings.read:
                 places.setdefault(digest, []).append((volume, path))
-    return [Blob(digest, sizes.get(digest), tuple(where), most) for digest, where in places.items()]
+    return [Blob(digest, sizes.get(digest), tuple(at), _most(at, whole=whole)) for digest, at in places.items()]
 
 
-def absent(trees: Mapping[Digest, Tree], blobs: Sequence[Blob], held: Callable[[Digest, int], bool]) -> list[Problem]:
-    """Step 12: name every file of a tree whose blob is neither on the volumes nor held here."""
-    here = {blob.sha256 for blob in blobs}
+def _most(places: Sequence[tuple[VerifiedVolume, str]], *, whole: bool) -> int:
+    """Cap a blob whose size no tree gives: parity is as long as it needs to be."""
+    parity = places[0][1].startswith(layout.PARITY)
+    return layout.SMALL if whole and not parity else max(one.entry.bytes for one, _ in places)
+
+
+def absent(
+    manifest: Manifest, trees: Mapping[Digest, Tree], here: Set[Digest], held: Callable[[Digest, int], bool]
+) -> list[Problem]:
+    """Step 12: name every file of a tree whose blob is neither `here` on volumes, nor its parts, nor held."""
+    here = here | {one.sha256 for one in manifest.split if all(part.sha256 in here for part in one.parts)}
     return [
         Problem(shown(entry.path), f"is on no volume, and its blob {entry.sha256} is not here")
         for tree in trees.values()
@@ -90,12 +125,17 @@ def absent(trees: Mapping[Digest, Tree], blobs: Sequence[Blob], held: Callable[[
 def pass_payload(blobs: Sequence[Blob], keep: Keep, *, workers: int, report: Report, phase: str) -> list[Problem]:
     """Step 11: read each file once, hashed as it goes to `keep`; return every bad file, sorted.
 
-    A path that is a hard link of one already read is not read again. Only the first copy of a blob goes to `keep`,
-    further copies are hashed. Errors of our own disk are raised, errors of the medium are collected.
+    Several drives are read at once. A path that is a hard link of one already read is not read again. Only the first
+    copy of a blob goes to `keep`, further copies are hashed. Errors of our own disk are raised, those of the medium are
+    collected.
     """
     report(Started(phase, sum(len(blob.places) for blob in blobs), sum((b.size or 0) * len(b.places) for b in blobs)))
     passage = _Passage(keep, report)
-    each_sized(passage.take, blobs, lambda blob: blob.size or 0, workers=workers)
+    drives = _by_drive(blobs)
+    if len(drives) > 1:
+        each_apart(passage.take, drives)
+    else:
+        each_sized(passage.take, blobs, lambda blob: blob.size or 0, workers=workers)
     report(Finished(phase))
     return sorted(passage.problems, key=lambda problem: problem.where)
 
@@ -134,17 +174,26 @@ class _Passage:
             self.problems.append(problem)
 
 
+def _by_drive(blobs: Sequence[Blob]) -> list[list[Blob]]:
+    """Sort blobs by the device that they are read from first."""
+    drives: dict[int, list[Blob]] = {}
+    for blob in blobs:
+        drives.setdefault(blob.places[0][0].source.device, []).append(blob)
+    return list(drives.values())
+
+
 def _listing(bundle: VerifiedBundle, entry: TreeEntry) -> list[tuple[VerifiedVolume, str]]:
-    """Say where a tree's listing lies; the first of these is read by step 10."""
+    """Say where a tree's listing lies."""
     path = layout.tree_path(entry.digest)
     return [(volume, path) for volume in bundle.volumes if volume.index.get(path) == entry.stored.sha256]
 
 
-def _read_tree(bundle: VerifiedBundle, entry: TreeEntry, store: Store) -> Tree:
-    places = _listing(bundle, entry)
-    if not places:
-        raise NotIntactError("the listing is on none of the volumes", where=layout.tree_path(entry.digest))
-    return read_listing(places[0][0], entry, store.listing(entry.dictionary) if entry.dictionary else None)
+def _nowhere(entry: TreeEntry) -> NotIntactError:
+    return NotIntactError("the listing is on none of the volumes", where=layout.tree_path(entry.digest))
+
+
+def _dictionary(entry: TreeEntry, store: Store) -> bytes | None:
+    return store.listing(entry.dictionary) if entry.dictionary else None
 
 
 def _counts_fit(repo: RepositoryEntry, tree: Tree, store: Store) -> bool:

@@ -4,9 +4,8 @@ Steps 1 and 2 of `docs/format.md`, clause "Verification".
 """
 
 import contextlib
-import errno
-import os
 import stat
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -15,18 +14,24 @@ from issmedia.base.beneath import BeneathFile, Root
 from issmedia.base.digest import Digest, copy_and_hash
 from issmedia.base.errors import FormatError, NotIntactError
 from issmedia.bundle import layout
-from issmedia.model.manifest import MAX_MANIFEST, MAX_SIGNATURES, Manifest, UnverifiedBundle, UnverifiedVolume
+from issmedia.bundle.faults import fault
+from issmedia.bundle.image import ImageVolume
+from issmedia.model.manifest import (
+    MAX_MANIFEST,
+    MAX_SIGNATURES,
+    Manifest,
+    UnverifiedBundle,
+    UnverifiedVolume,
+    VolumeSource,
+)
 from issmedia.model.names import parents, shown
 
-_FAULTS = {
-    errno.ENOENT: "is missing",
-    errno.ELOOP: "is a symbolic link",
-    errno.ENOTDIR: "lies below a link or a file",
-    errno.EISDIR: "is a directory, not a file",
-    errno.ENXIO: "is not a regular file",
-    errno.EINVAL: "is not a regular file",
-    errno.EXDEV: "lies on another mount",
-}
+_DEVICES = Path("/dev")
+_ANYBODYS = Path("/dev/shm")  # noqa: S108 - nothing is put there
+
+
+_MOST_BUNDLES = 8
+"""Different manifests that are held, each of up to 32 MiB: of damaged copies, or of other bundles."""
 
 
 class DirectoryVolume:
@@ -42,6 +47,11 @@ class DirectoryVolume:
                 where=shown(str(path)),
                 hint="name the directory itself, not a link to it, where manifest.json lies",
             ) from cause
+
+    @property
+    def device(self) -> int:
+        """Give the number of the device it lies on."""
+        return self._root.device
 
     def open(self, path: str) -> BeneathFile:
         """Open a file beneath the volume's root, or raise `NotIntactError` naming it."""
@@ -75,22 +85,68 @@ class DirectoryVolume:
 
 @contextlib.contextmanager
 def read(paths: Sequence[Path]) -> Iterator[UnverifiedBundle]:
-    """Open the volumes of one bundle, each manifest read once; a volume with another manifest is refused by name."""
+    """Open the volumes of one bundle, each manifest read once. A directory of volumes stands for all of them.
+
+    The manifest that most volumes hold is the bundle's, until the signatures say otherwise.
+    """
     with contextlib.ExitStack() as stack:
-        opened = [stack.enter_context(DirectoryVolume(path)) for path in paths]
-        heads = [_head(volume) for volume in opened]
-        for volume, (manifest, _) in zip(opened, heads, strict=True):
-            if manifest != heads[0][0]:
-                raise NotIntactError(
-                    f"is a volume of another bundle than {shown(str(opened[0].path))}",
-                    where=shown(str(volume.path)),
-                    hint="name only the volumes of one bundle; issmedia inspect tells which is which",
-                )
-        volumes = tuple(UnverifiedVolume(shown(str(volume.path)), volume) for volume in opened)
-        yield UnverifiedBundle(heads[0][0], heads[0][1], volumes)
+        opened: list[DirectoryVolume | ImageVolume] = []
+        for path in expanded(paths):
+            opened.append(open_volume(path))
+            stack.callback(opened[-1].close)
+        heads = _heads(opened)
+        good = [head for head in heads if isinstance(head, tuple)]
+        if not good:
+            raise next(head for head in heads if not isinstance(head, tuple))
+        counted = Counter(manifest for manifest, _ in good)
+        ranked = sorted(dict.fromkeys(good), key=lambda head: -counted[head[0]])
+        volumes = tuple(
+            UnverifiedVolume(shown(str(volume.path)), volume, head[0] if isinstance(head, tuple) else None)
+            for volume, head in zip(opened, heads, strict=True)
+        )
+        yield UnverifiedBundle(ranked[0][0], ranked[0][1], volumes, tuple(ranked[1:]))
 
 
-def read_capped(volume: DirectoryVolume, path: str, limit: int) -> bytes:
+def open_volume(path: Path) -> DirectoryVolume | ImageVolume:
+    """Open a volume: a directory, or an image in a file or on a block device, also by a name that udev gave it."""
+    path = device_named(path)
+    try:
+        mode = path.lstat().st_mode
+    except OSError:
+        return DirectoryVolume(path)
+    return ImageVolume(path) if stat.S_ISREG(mode) or stat.S_ISBLK(mode) else DirectoryVolume(path)
+
+
+def device_named(path: Path) -> Path:
+    """Give the block device that a link like `/dev/cdrom` or `/dev/disk/by-label/X` leads to; else the path itself."""
+    try:
+        if path.is_symlink() and names_device(path.parent.resolve() / path.name, path.stat().st_mode):
+            return path.resolve()
+    except OSError:
+        pass
+    return path
+
+
+def names_device(link: Path, mode: int) -> bool:
+    """Say whether a link may be followed: only root puts names there, and what it leads to has a device's `mode`."""
+    return stat.S_ISBLK(mode) and link.is_relative_to(_DEVICES) and not link.is_relative_to(_ANYBODYS)
+
+
+def expanded(paths: Sequence[Path]) -> list[Path]:
+    """Replace a directory that holds the volumes of a set by these, in order."""
+    return [volume for path in paths for volume in (volumes_in(path) or [path])]
+
+
+def volumes_in(directory: Path) -> list[Path]:
+    """List the volumes of a set that lie in a directory; none where that is a volume itself, or no set."""
+    with contextlib.suppress(OSError):
+        if not (directory / layout.MANIFEST).exists():
+            found = (entry for entry in directory.iterdir() if layout.is_volume_label(entry.name))
+            return sorted(entry for entry in found if not entry.is_symlink())
+    return []
+
+
+def read_capped(volume: VolumeSource, path: str, limit: int) -> bytes:
     """Read one small file whole; longer than `limit` bytes is a `FormatError`."""
     parts: list[bytes] = []
     with volume.open(path) as file:
@@ -117,13 +173,32 @@ def read_sums(volume: UnverifiedVolume, manifest: Manifest) -> tuple[Digest, byt
     return digest, b"".join(parts)
 
 
-def fault(cause: OSError) -> str:
-    """Say what an error of the medium means."""
-    code = cause.errno or 0
-    return _FAULTS.get(code, f"cannot be read: {os.strerror(code)}")
+def _heads(
+    volumes: Sequence[DirectoryVolume | ImageVolume],
+) -> list[tuple[bytes, bytes] | FormatError | NotIntactError]:
+    """Read the head of each volume; equal ones are held once, and of others no more than a few."""
+    distinct: dict[tuple[bytes, bytes], tuple[bytes, bytes]] = {}
+    heads: list[tuple[bytes, bytes] | FormatError | NotIntactError] = []
+    for volume in volumes:
+        head = _head_or_fault(volume)
+        heads.append(distinct.setdefault(head, head) if isinstance(head, tuple) else head)
+        if len(distinct) > _MOST_BUNDLES:
+            raise NotIntactError(
+                f"volumes with more than {_MOST_BUNDLES} different manifests",
+                where=shown(str(volume.path)),
+                hint="name only the volumes of one bundle; issmedia inspect tells which is which",
+            )
+    return heads
 
 
-def _head(volume: DirectoryVolume) -> tuple[bytes, bytes]:
+def _head_or_fault(volume: DirectoryVolume | ImageVolume) -> tuple[bytes, bytes] | FormatError | NotIntactError:
+    try:
+        return _head(volume)
+    except (FormatError, NotIntactError) as bad:
+        return bad
+
+
+def _head(volume: DirectoryVolume | ImageVolume) -> tuple[bytes, bytes]:
     try:
         manifest = read_capped(volume, layout.MANIFEST, MAX_MANIFEST)
     except NotIntactError as cause:
@@ -136,7 +211,7 @@ def _head(volume: DirectoryVolume) -> tuple[bytes, bytes]:
         raise
 
 
-def _no_volume(volume: DirectoryVolume, cause: NotIntactError) -> FormatError | NotIntactError:
+def _no_volume(volume: DirectoryVolume | ImageVolume, cause: NotIntactError) -> FormatError | NotIntactError:
     if not isinstance(cause.__cause__, FileNotFoundError):
         return cause
     where = shown(str(volume.path))

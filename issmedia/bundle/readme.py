@@ -1,6 +1,7 @@
 """README.txt on a volume: for people who find the medium in ten years."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from issmedia.base.units import count_text
 from issmedia.model.manifest import RepositoryEntry
@@ -10,7 +11,7 @@ from issmedia.model.target import Header
 _TEXT = """\
 This medium carries yum repositories across an air gap. It is volume {number} of {count}
 of a bundle that site "{site}" made: number {sequence} of its chain, {created}.
-{delta}
+{delta}{others}
 WHAT IS HERE
 
 {repositories}
@@ -57,23 +58,69 @@ import it; any other is told what it lacks. It starts from
 """
 
 
-def readme(header: Header, repositories: Sequence[RepositoryEntry], mount: str) -> bytes:
-    """Write the text of a one-volume bundle."""
-    listed = "\n".join(
-        f"  repos/{repo.path}/\n      {shown(repo.name)}: {count_text(repo.packages, 'package')}"
-        for repo in repositories
-    )
+_OTHERS = """
+The others are {others}, of the same medium or another.
+Each can be checked, imported and used by itself, in any order.
+"""
+
+_PARITY = """
+It holds no packages: it is PARITY. With it, as many of the other volumes as
+there are parity volumes may be lost or damaged, and can still be imported.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Here:
+    """What of a repository lies on the volume: `packages` of it, None for all of it as upstream has it.
+
+    `described` says that repodata were made for a part.
+    """
+
+    entry: RepositoryEntry
+    packages: int | None
+    described: bool = False
+
+    @property
+    def whole(self) -> bool:
+        """Say that all of it is here, in place, with upstream's own repodata."""
+        return self.packages is None
+
+    @property
+    def serves(self) -> bool:
+        """Say that clients can use what is here."""
+        return self.whole or self.described
+
+
+def readme(
+    header: Header,
+    repositories: Sequence[Here],
+    mount: str,
+    *,
+    number: int = 1,
+    count: int = 1,
+    parity: bool = False,
+) -> bytes:
+    """Write the text for one volume."""
     bases = "\n".join(f"  {shown(base.name)}, {base.created[:10]}" for base in header.bases)
+    others = ", ".join(str(other) for other in range(1, count + 1) if other != number)
+    serves = any(one.serves for one in repositories)
     text = _TEXT.format(
-        number=1,
-        count=1,
+        number=number,
+        count=count,
         site=shown(header.site.name),
         sequence=header.sequence,
         created=header.created,
         delta=_DELTA.format(bases=bases) if bases else "",
-        repos="what is new of each repository" if bases else "the repositories, each a working yum repository",
-        repositories=listed,
+        others=(_PARITY if parity else _OTHERS.format(others=f"volumes {others}")) if count > 1 else "",
+        repos="the repositories, each a working yum repository" if serves else "nothing of any repository",
+        repositories="\n".join(map(_listed, repositories)) or "  nothing but what helps to mend the others",
         mount=mount,
-        use="" if bases else _USE,
+        use=_USE if serves else "",
     )
     return text.encode()
+
+
+def _listed(one: Here) -> str:
+    count = count_text(one.entry.packages, "package")
+    here = count if one.whole else f"{one.packages:,} of {count}"
+    return f"  repos/{one.entry.path}/\n      {shown(one.entry.name)}: {here}"

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from issmedia.base.digest import Digest
 from issmedia.base.errors import NotIntactError
-from issmedia.bundle.reader import fault
+from issmedia.bundle.faults import fault
 from issmedia.model.manifest import OpenedFile
 
 Read = Callable[[int], bytes]

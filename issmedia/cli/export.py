@@ -1,30 +1,36 @@
 """export."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import click
-import msgspec
 
 from issmedia import __version__
 from issmedia.base.errors import UsageError
 from issmedia.base.events import Note, Report, Warned
 from issmedia.base.files import write_atomic
-from issmedia.base.units import bytes_text, count_text
+from issmedia.base.units import parse_size
 from issmedia.bundle import layout
+from issmedia.bundle.planning import finish
+from issmedia.bundle.sets import Destination
 from issmedia.bundle.volume import Plan
 from issmedia.cli import clock
 from issmedia.cli.evidence import leave_export_report
+from issmedia.cli.exported import announce, show
 from issmedia.cli.face import Face, command
 from issmedia.cli.passphrase import ask_passphrases
-from issmedia.cli.render import left_out_lines, table
+from issmedia.cli.sleeves import leave_sleeves
+from issmedia.content.yum.content import describing_yum, urgent_packages
 from issmedia.depot.depot import Depot, open_depot
-from issmedia.model.manifest import Manifest, RepositoryEntry, Tool
-from issmedia.model.names import checked_label, shown
+from issmedia.model.manifest import Tool
+from issmedia.model.medium import NAMES, Medium, parse_medium
+from issmedia.model.names import checked_label
 from issmedia.model.state import State
-from issmedia.ops.exports import ExportOptions, export_bundle, plan_export
+from issmedia.ops.exports import Describing, ExportOptions, complete, export_bundle, plan_export
 from issmedia.ops.signing import load_signers
 from issmedia.ops.states import exported_state, find_state, known_site, receipt_state, require_trees
 from issmedia.ops.unsent import unsent
@@ -32,9 +38,6 @@ from issmedia.ops.unsent import unsent
 Choose = Callable[[Depot, Path | None, Report], ExportOptions]
 
 TOOL = Tool("issmedia", __version__)
-
-_HARDLY = 0.8
-"""Share of the full bundle from which a delta is hardly worth its base."""
 
 
 @command(None, "export", "issmedia export alma9 --to /mnt/stick --key release-2026")
@@ -63,6 +66,26 @@ _HARDLY = 0.8
     metavar="FILE",
     help="Write digest and path of each file never sent before, as sha256sum does: for the virus scanner.",
 )
+@click.option(
+    "--medium",
+    "media",
+    multiple=True,
+    metavar="MEDIUM",
+    help=f"Cut the bundle into volumes: {NAMES}. Repeatable: the first for volume 1, the last for all further ones.",
+)
+@click.option("--fs", metavar="FS", help="The medium's file system: fat32, exfat, ext4 or iso.")
+@click.option("--reserve", metavar="SIZE", help="Leave so much of each medium free.")
+@click.option(
+    "--no-split", is_flag=True, help="Refuse files that no medium holds whole, by name, rather than cut them."
+)
+@click.option(
+    "--order",
+    type=click.Choice(["size", "severity"]),
+    default="size",
+    help="severity: security updates, and what they need, on the first volume.",
+)
+@click.option("--parity", type=click.IntRange(0, 255), default=0, metavar="M", help="Add volumes: any M may be lost.")
+@click.option("--iso", is_flag=True, help="Write an ISO image for each volume, LABEL.iso, through xorriso.")
 @click.option("--dry-run", is_flag=True, help="Print the plan, which is the manifest, and write nothing.")
 def export_command(
     face: Face,
@@ -73,8 +96,10 @@ def export_command(
     since_last: bool,
     keys: tuple[str, ...],
     new_hashes: Path | None,
+    order: str,
+    iso: bool,
     dry_run: bool,
-    **rest: str,
+    **rest: Any,
 ) -> int:
     """Plan, write and sign a bundle of the current snapshots; nothing named means all repositories.
 
@@ -91,23 +116,58 @@ def export_command(
     choose = partial(_based, given=given, full=full, since_last=since_last, bases=bases)
     target = directory and directory.resolve()
     if dry_run:
-        with face.reporting() as report:
+        with face.reporting() as report, _described(depot, order, report) as describing:
             options = choose(depot, target, report)
-        plan = plan_export(depot, options, target, tool=TOOL, now=face.now)
+            bundle = plan_export(depot, options, target, describing=describing, tool=TOOL, now=face.now)
+        plan = finish(bundle)
         _write_hashes(plan, depot, new_hashes)
-        return _show(face, plan, None)
+        return show(face, plan, {}, parity=bundle.parity)
     assert target is not None
-    return _export(face, depot, choose, target, keys, new_hashes)
+    return _export(face, depot, choose, Destination(target, iso), keys, new_hashes, order)
 
 
-def _options(what: tuple[str, ...], *, destination: str | None, expires: str | None, notes: str) -> ExportOptions:
+def _options(
+    what: tuple[str, ...],
+    *,
+    destination: str | None,
+    expires: str | None,
+    notes: str,
+    media: tuple[str, ...],
+    fs: str | None,
+    reserve: str | None,
+    no_split: bool,
+    parity: int,
+) -> ExportOptions:
     return ExportOptions(
         what=what,
         destination=checked_label(destination) if destination else None,
         expires=lambda created: clock.moment(expires, start=created),
         notes=notes,
         created=clock.source_date(),
+        media=_media(media, fs, reserve),
+        split=not no_split,
+        parity=parity,
     )
+
+
+def _media(names: tuple[str, ...], fs: str | None, reserve: str | None) -> tuple[Medium, ...]:
+    kept = parse_size(reserve) if reserve is not None else 0
+    if kept is None:
+        raise click.UsageError(f"--reserve {reserve}: no size; write it like 100M")
+    if not names and (fs or kept):
+        raise click.UsageError("--fs and --reserve want a --medium")
+    media = tuple(parse_medium(name, fs=fs, reserve=kept) for name in names)
+    return tuple(medium for medium in media if medium.capacity is not None)
+
+
+@contextmanager
+def _described(depot: Depot, order: str, report: Report) -> Iterator[Describing]:
+    """Have repodata made for parts of repositories; find what is urgent only where that is asked for."""
+    with describing_yum(depot.store.open, report) as describe:
+        if order == "severity":
+            yield Describing(describe, lambda trees: urgent_packages(trees, depot.store.open, report))
+        else:
+            yield Describing(describe)
 
 
 def _based(
@@ -139,70 +199,39 @@ def _based(
 
 
 def _export(
-    face: Face, depot: Depot, choose: Choose, directory: Path, keys: tuple[str, ...], new_hashes: Path | None
+    face: Face,
+    depot: Depot,
+    choose: Choose,
+    to: Destination,
+    keys: tuple[str, ...],
+    new_hashes: Path | None,
+    order: str,
 ) -> int:
-    with depot.owned(f"export to {directory}", now=face.now) as owned, face.reporting() as report:
-        options = choose(owned, directory, report)
-        plan = plan_export(owned, options, directory, tool=TOOL, now=face.now)
-        _write_hashes(plan, owned, new_hashes)
+    with depot.owned(f"export to {to.directory}", now=face.now) as owned, face.reporting() as report:
+        options = choose(owned, to.directory, report)
+        with _described(owned, order, report) as describing:
+            bundle = plan_export(owned, options, to.directory, describing=describing, tool=TOOL, now=face.now)
         signers = load_signers(owned, keys, ask=ask_passphrases)
+        plan = complete(bundle, owned, to.directory, workers=face.workers, report=report)
+        _write_hashes(plan, owned, new_hashes)
+        if options.media:
+            announce(plan, report)
         export_bundle(
             plan,
             owned,
-            directory,
+            to,
             sign=signers.sign,
             signers=signers.fingerprints,
             now=face.now,
             workers=face.workers,
             report=report,
         )
-        leave_export_report(owned, plan.id, plan.manifest, options.bases, directory, signers)
-    return _show(face, plan, directory)
+        if options.media or to.images:
+            leave_sleeves(plan, to.directory, signers.fingerprints)
+        leave_export_report(owned, plan.id, plan.manifest, options.bases, to.directory, signers)
+    return show(face, plan, {one.entry.number: to.place(plan, one.entry.number) for one in plan.volumes})
 
 
 def _write_hashes(plan: Plan, depot: Depot, file: Path | None) -> None:
     if file is not None:
         write_atomic(file.absolute(), layout.encode_sums(unsent(plan, depot)))
-
-
-def _show(face: Face, plan: Plan, directory: Path | None) -> int:
-    document = plan.manifest if directory is None else _document(plan, directory)
-    face.answer(document, _text(plan, directory))
-    return face.done(plan.manifest.incomplete)
-
-
-def _document(plan: Plan, directory: Path) -> dict[str, object]:
-    return {"bundle": plan.id, "directory": str(directory), "manifest": msgspec.to_builtins(plan.manifest)}
-
-
-def _text(plan: Plan, directory: Path | None) -> Callable[[], str]:
-    facts, volume = plan.manifest, plan.manifest.volumes[0]
-    done = "would be" if directory is None else "is"
-    rows = [_row(one) for one in facts.repositories]
-    total = volume.bytes + len(plan.volumes[0].sums) + len(plan.manifest_bytes)
-    lines = [
-        f"{facts.chain} ({facts.kind}) {done} {plan.id}",
-        f"{count_text(volume.files + 3, 'file')}, {total:,} bytes, signatures not counted; volume {volume.label}",
-        "",
-        table(("REPOSITORY", "PACKAGES", "SIZE", "CARRIED", "TREE"), rows),
-    ]
-    lines += [f"starts at {shown(base.name)} ({base.created[:10]})" for base in facts.bases]
-    lines += _advice(facts)
-    lines += left_out_lines(facts.incomplete)
-    if directory is not None:
-        lines.append(f"written to {directory}; it can be unmounted now")
-    return lambda: "\n".join(lines)
-
-
-def _row(one: RepositoryEntry) -> tuple[str, ...]:
-    return one.path, f"{one.packages:,}", bytes_text(one.all.bytes), bytes_text(one.added.bytes), one.tree[:16]
-
-
-def _advice(manifest: Manifest) -> list[str]:
-    """Say when a delta hardly saves anything: a full bundle asks nothing of the site that imports it."""
-    everything = sum(one.all.bytes for one in manifest.repositories)
-    carried = manifest.content.bytes
-    if manifest.kind == "full" or carried <= everything * _HARDLY:
-        return []
-    share = f"{carried * 100 // max(1, everything)} %"
-    return [f"this delta carries {share} of the full bundle, which any site could import: consider --full"]

@@ -50,9 +50,9 @@ _PAGE = """<!DOCTYPE html>
 """
 
 
-def page(title: str, parts: Iterable[Markup]) -> str:
-    """Make the whole file, headed by its title."""
-    return _PAGE.format(title=_safe(title), style=_STYLE, body="\n".join(parts))
+def page(title: str, parts: Iterable[Markup], *, style: str = "") -> str:
+    """Make the whole file, headed by its title; `style` is a constant of ours that comes after the usual one."""
+    return _PAGE.format(title=_safe(title), style=_STYLE + style, body="\n".join(parts))
 
 
 def heading(text: str, level: int = 2, *, loud: bool = False) -> Markup:
@@ -76,6 +76,16 @@ def grid(headers: Sequence[str], rows: Iterable[Sequence[str]]) -> Markup:
     head = f"<thead><tr>{cells}</tr></thead>\n" if headers else ""
     body = "\n".join(_row(row) for row in rows)
     return Markup(f"<table>\n{head}<tbody>\n{body}\n</tbody>\n</table>")
+
+
+def box(kind: str, parts: Iterable[Markup]) -> Markup:
+    """Put parts into a box of a kind that the page's style knows."""
+    return Markup(f'<div class="{kind}">\n' + "\n".join(parts) + "\n</div>")
+
+
+def drawing(svg: str) -> Markup:
+    """Put a drawing of ours into a page: an SVG element that holds no text."""
+    return Markup(svg)
 
 
 def _row(cells: Sequence[str]) -> str:

@@ -49,6 +49,12 @@ def write_images(data: bytes, path: Path) -> tuple[Path, ...]:
     return targets
 
 
+def inline_svg(text: str) -> str:
+    """Draw a short text, for a page: an SVG element of any size, with the margin that readers need."""
+    code = segno.make_qr(text, error="M")
+    return str(code.svg_inline(border=_MARGIN, omitsize=True, svgclass=None, lineclass=None))
+
+
 def _codes(data: bytes, most: int) -> tuple[segno.QRCode, ...]:
     """Spread the lines evenly over as few codes as hold them."""
     lines = spoken_lines(data)

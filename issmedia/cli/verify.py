@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from issmedia.base.errors import NotIntactError
 from issmedia.base.events import Report
 from issmedia.base.units import bytes_text, count_text
 from issmedia.bundle.reader import read
@@ -15,21 +16,39 @@ from issmedia.depot.depot import Depot, open_depot
 from issmedia.depot.keyring import Keyring
 from issmedia.model.manifest import VerifiedBundle
 from issmedia.model.names import shown
+from issmedia.ops.repairable import Repairable
+from issmedia.ops.repairable import repairable as judge
 from issmedia.ops.verify import Checked, check, verify
 
 PATHS = click.argument("paths", nargs=-1, required=True, metavar="PATH...", type=click.Path(path_type=Path))
 STRICT = click.option("--strict", is_flag=True, help="Refuse files that the bundle does not declare.")
 
 
+_MOST = 20
+"""Files of a kind that are named; `--json` has them all."""
+
+
 @command(None, "verify", "issmedia verify /mnt/issmedia")
 @PATHS
 @STRICT
-def verify_command(face: Face, paths: tuple[Path, ...], strict: bool) -> None:
-    """Check that a bundle is genuine and whole, every byte; writes nothing and names every bad file."""
+@click.option(
+    "--repairable", is_flag=True, help="Say whether what is at hand, damaged as it is, can still be imported."
+)
+def verify_command(face: Face, paths: tuple[Path, ...], strict: bool, repairable: bool) -> int:
+    """Check that a bundle is genuine and whole, every byte; writes nothing and names every bad file.
+
+    Of a bundle of several volumes any may be checked alone.
+    """
     depot = open_depot(face.root)
+    if repairable:
+        with face.reporting() as report, verified(depot, paths, face, report, None) as bundle:
+            judged = judge(bundle, depot.store, workers=face.workers, report=report)
+        face.answer(_judged(judged), lambda: _judged_text(judged))
+        return 0 if judged.importable else NotIntactError.exit_code
     with face.reporting() as report, verified(depot, paths, face, report, None) as bundle:
         found = check(bundle, depot.store, strict=strict, workers=face.workers, report=report)
     face.answer(_checked(found), lambda: _verified_text(found))
+    return 0
 
 
 @contextmanager
@@ -48,6 +67,8 @@ def _checked(found: Checked) -> dict[str, object]:
         "bundle": found.bundle.id,
         "chain": facts.chain,
         "signers": found.bundle.signers,
+        "volumes": [volume.entry.number for volume in found.bundle.volumes],
+        "missing": [entry.number for entry in found.bundle.missing],
         "files": found.files,
         "bytes": found.size,
         "incomplete": facts.incomplete,
@@ -59,5 +80,39 @@ def _verified_text(found: Checked) -> str:
     size = f"{count_text(found.files, 'file')}, {bytes_text(found.size)}"
     lines = [f"genuine and whole: {shown(facts.chain)}, {size}", f"id {found.bundle.id}"]
     lines += [f"signed by {one}" for one in found.bundle.signers]
+    lines += _volumes(found.bundle)
     lines += left_out_lines(facts.incomplete)
     return "\n".join(lines)
+
+
+def _volumes(bundle: VerifiedBundle) -> list[str]:
+    """Say which volumes were looked at, where that is not all there is to it."""
+    if len(bundle.manifest.volumes) == 1:
+        return []
+    looked = ", ".join(str(volume.entry.number) for volume in bundle.volumes)
+    lines = [f"volume {looked} of {len(bundle.manifest.volumes)}"]
+    if bundle.missing:
+        lines.append(f"not looked at: {', '.join(entry.label for entry in bundle.missing)}")
+    return lines
+
+
+def _judged(found: Repairable) -> dict[str, object]:
+    return {
+        "importable": found.importable,
+        "bundle": found.bundle.id,
+        "bad": found.bad,
+        "missing": [entry.number for entry in found.missing],
+        "lost": found.lost,
+    }
+
+
+def _judged_text(found: Repairable) -> str:
+    chain, bad = shown(found.bundle.manifest.chain), [*found.bad[:_MOST]]
+    lines = [f"bad: {one.where}: {one.message}" for one in bad]
+    lines += [f"bad: {len(found.bad) - len(bad):,} more; --json names them all"] if len(found.bad) > len(bad) else []
+    lines += [f"not at hand: {entry.label}" for entry in found.missing]
+    lines += [f"lost: {one.where}: {one.message}" for one in found.lost[:_MOST]]
+    more = len(found.lost) - _MOST
+    lines += [f"lost: {more:,} more; --json names them all"] if more > 0 else []
+    verdict = "can be imported from what is at hand" if found.importable else "can NOT be imported from what is at hand"
+    return "\n".join([*lines, f"{chain} {verdict}"])

@@ -7,6 +7,7 @@ DEPOT/
 ├── keyring/          whom this site trusts (depot.keyring)
 ├── publications/     what clients have seen: trees of hard links, generations (depot.publish)
 ├── published ->      the generation that clients see
+├── pending/          bundles of which volumes are still to come (depot.pending)
 ├── refusals.jsonl   what imports refused, for the next receipt (depot.refusals)
 ├── quarantine/       damaged blobs that audit set aside
 └── lock              held by the one process that changes the depot
@@ -21,6 +22,7 @@ from issmedia.base import files
 from issmedia.base.errors import DepotError, NotADepotError
 from issmedia.depot.catalog import Catalog
 from issmedia.depot.keyring import Keyring
+from issmedia.depot.pending import Pending
 from issmedia.depot.store import Store
 from issmedia.model.manifest import SiteName
 from issmedia.model.trust import SiteState
@@ -33,6 +35,7 @@ class Depot:
         self.root = root
         self.store = Store(root / "store")
         self.catalog = Catalog(root / "catalog.sqlite")
+        self.pending = Pending(root)
 
     @property
     def keys(self) -> Path:

@@ -139,7 +139,7 @@ class Writing:
         `also` names further algorithms for `check`. `clone` is a descriptor of a local file that the stream reads:
         where the file system can, its extents are shared, and the shared bytes are hashed.
         """
-        with files.staged(self._incoming) as file:
+        with files.staged(self._incoming, size=limit) as file:
             if clone is not None and self._clone(clone, file.fd):
                 self._expected = 0
                 digest, size, others = copy_and_hash(_reader(file.fd), _discard, limit=limit, also=also)

@@ -12,10 +12,11 @@ from typing import Annotated, Literal, Protocol
 import msgspec
 
 from issmedia.base.digest import Digest, digest_of
-from issmedia.base.errors import FormatError
+from issmedia.base.errors import FormatError, Problem
 from issmedia.model import strictjson
 from issmedia.model.documents import LeftOut
 from issmedia.model.names import is_label, shown
+from issmedia.model.recovery import Recovery, check_recovery
 from issmedia.model.signers import is_moment
 from issmedia.model.tree import DigestField, SizeField
 
@@ -122,6 +123,14 @@ class VolumeEntry(Document, frozen=True):
     sums: DigestField
 
 
+class SplitEntry(Document, frozen=True):
+    """A blob that exceeds what its medium holds in one file: it lies as `parts`, in order, at `layout.part_path`."""
+
+    sha256: DigestField
+    size: SizeField
+    parts: Annotated[tuple[Stored, ...], msgspec.Meta(min_length=2, max_length=999)]
+
+
 class LedgerHead(Document, frozen=True):
     """The newest entry of a site's ledger: its number and its hash."""
 
@@ -174,9 +183,10 @@ class Manifest(Document, frozen=True):
     trees: tuple[TreeEntry, ...]
     content: Count
     volumes: Annotated[tuple[VolumeEntry, ...], msgspec.Meta(min_length=1)]
-    recovery: None
+    recovery: Recovery | None
     incomplete: tuple[Missing, ...]
     bases: tuple[BaseEntry, ...]
+    split: tuple[SplitEntry, ...]
 
     @property
     def chain(self) -> str:
@@ -205,7 +215,11 @@ def left_out(repository: str, items: tuple[LeftOut, ...]) -> tuple[Missing, ...]
 
 
 class VolumeSource(Protocol):
-    """Where a volume's bytes come from: opened beneath its root, never through a link."""
+    """Where a volume's bytes come from: opened beneath its root, never through a link; `device` tells drives apart."""
+
+    @property
+    def device(self) -> int:
+        """Give the number of the device it is read from."""
 
     def open(self, path: str) -> AbstractContextManager["OpenedFile"]:
         """Open a file for reading, or raise `NotIntactError` naming it."""
@@ -223,22 +237,33 @@ class OpenedFile(Protocol):
     def read(self, size: int, /) -> bytes:
         """Read up to `size` bytes; empty at the end."""
 
+    def pread(self, offset: int, size: int, /) -> bytes:
+        """Read up to `size` bytes from `offset` on, wherever `read` is; empty past the end."""
+
 
 @dataclass(frozen=True, slots=True)
 class UnverifiedVolume:
-    """A volume as found; `where` is for people. Nothing of it but manifest and signatures was read."""
+    """A volume as found; `where` is for people. Nothing of it but manifest and signatures was read.
+
+    `manifest` is its own copy, None where that could not be read; a volume belongs to a bundle by its `SHA256SUMS`.
+    """
 
     where: str
     source: VolumeSource
+    manifest: bytes | None
 
 
 @dataclass(frozen=True, slots=True)
 class UnverifiedBundle:
-    """Bytes from a medium that nobody vouched for yet; nothing in them is believed."""
+    """Bytes from a medium that nobody vouched for yet; nothing in them is believed.
+
+    `others` are the manifests and signatures that lie on the volumes too, and differ: of another bundle, or damaged.
+    """
 
     manifest: bytes
     signatures: bytes
     volumes: tuple[UnverifiedVolume, ...]
+    others: tuple[tuple[bytes, bytes], ...] = ()
 
     @property
     def id(self) -> Digest:
@@ -258,8 +283,21 @@ class VerifiedVolume:
 
 
 @dataclass(frozen=True, slots=True)
+class DamagedVolume:
+    """A volume that cannot say which it is, since its `SHA256SUMS` is damaged; parity may still use what lies there."""
+
+    where: str
+    source: VolumeSource
+    problem: Problem
+
+
+@dataclass(frozen=True, slots=True)
 class VerifiedBundle:
-    """A bundle past steps 1 to 8 of `docs/format.md`; only `ops/verify.py` makes one."""
+    """A bundle past steps 1 to 8 of `docs/format.md`; only `ops/verify.py` makes one.
+
+    `volumes` are those at hand, which need not be all; `damaged` ones only where the bundle has parity. `faults` are
+    copies of the manifest on good volumes that are damaged.
+    """
 
     id: Digest
     manifest: Manifest
@@ -268,6 +306,14 @@ class VerifiedBundle:
     signers: tuple[str, ...]
     volumes: tuple[VerifiedVolume, ...]
     allowed: bool = False
+    damaged: tuple[DamagedVolume, ...] = ()
+    faults: tuple[Problem, ...] = ()
+
+    @property
+    def missing(self) -> tuple[VolumeEntry, ...]:
+        """Give the volumes that are not at hand, in order."""
+        here = {volume.entry.number for volume in self.volumes}
+        return tuple(entry for entry in self.manifest.volumes if entry.number not in here)
 
 
 def _check_references(manifest: Manifest) -> None:
@@ -296,6 +342,19 @@ def _check_references(manifest: Manifest) -> None:
         if repo.product not in known or not is_label(repo.label):
             raise FormatError("no such product", where=f"manifest.json: repositories: {repo.path}")
     _check_delta(manifest)
+    _check_split(manifest)
+    if manifest.recovery is not None:
+        check_recovery(manifest.recovery, len(manifest.volumes))
+
+
+def _check_split(manifest: Manifest) -> None:
+    """Refuse parts that do not make up what they are parts of."""
+    digests = [one.sha256 for one in manifest.split]
+    if len(set(digests)) != len(digests):
+        raise FormatError("an entry stands twice", where="manifest.json: split")
+    for one in manifest.split:
+        if sum(part.size for part in one.parts) != one.size or not all(part.size for part in one.parts):
+            raise FormatError("its parts are not as long as it is", where=f"manifest.json: split: {one.sha256}")
 
 
 def _check_delta(manifest: Manifest) -> None:

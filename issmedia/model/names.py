@@ -152,9 +152,10 @@ def _parents(path: str) -> Iterator[str]:
 
 def _clashes(path: str, spelling: dict[str, str]) -> Iterator[Problem]:
     for name in (path, *_parents(path)):
-        other = spelling.setdefault(folded(name), name)
+        other = spelling.get(folded(name))
         if other == name and name != path:
             return
-        if other != name:
+        spelling.setdefault(folded(name), name)
+        if other not in (None, name):
             yield Problem(shown(path), f"differs from {shown(other)} only in case or form")
             return

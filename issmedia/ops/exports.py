@@ -1,34 +1,48 @@
 """export: snapshots → a signed bundle. The plan is the manifest; writing only executes it."""
 
 import contextlib
+import hashlib
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
-from issmedia.base.digest import Digest
+import msgspec
+
+from issmedia.base import files
+from issmedia.base.digest import Digest, copy_and_hash, digest_of
 from issmedia.base.errors import DepotError, FormatError, UntrustedError, UsageError
 from issmedia.base.events import Report
-from issmedia.bundle.volume import Plan, plan_bundle
-from issmedia.bundle.writer import finish_volume, signatures_before, unfinished, write_volume
+from issmedia.bundle import layout
+from issmedia.bundle.laying import Describe
+from issmedia.bundle.loading import Media
+from issmedia.bundle.parity import encode
+from issmedia.bundle.planning import Draft, draft, finish
+from issmedia.bundle.sets import Destination, finish_set, signatures_before, unfinished, write_set
+from issmedia.bundle.volume import Plan, PlannedFile
+from issmedia.bundle.writer import open_payload
 from issmedia.depot.catalog import Session
 from issmedia.depot.catalog_history import BundleRecord
 from issmedia.depot.depot import Depot, OwnedDepot
 from issmedia.depot.keys import stored_keys, verify_signature
-from issmedia.depot.store import Store
+from issmedia.depot.store import Store, damaged
 from issmedia.model.documents import Repository
 from issmedia.model.manifest import Manifest, ProductEntry, SiteName, Stored, Tool
+from issmedia.model.medium import Medium
+from issmedia.model.recovery import INDEX, block_size, stream_of
 from issmedia.model.sshsig import Signature, armored, read_signatures, signed_data
 from issmedia.model.state import State
 from issmedia.model.target import Header, RepositoryTarget
-from issmedia.model.tree import Tree
+from issmedia.model.tree import Entry, Tree
 from issmedia.model.trust import NAMESPACE_BUNDLE
 
 
 @dataclass(frozen=True, slots=True)
 class ExportOptions:
     """What the operator chose; no `bases` make a full bundle. `created` is a fixed time (SOURCE_DATE_EPOCH) or None for
-    the clock's, `expires` gives the moment of expiry for a moment of creation, or None for never.
+    the clock's, `expires` gives the moment of expiry for a moment of creation, or None for never. No `media` make one
+    volume without limit; `split` lets files that no medium holds be cut, `parity` counts parity volumes.
     """
 
     what: tuple[str, ...] = ()
@@ -37,33 +51,86 @@ class ExportOptions:
     expires: Callable[[str], str | None] = lambda _created: None
     notes: str = ""
     created: str | None = None
+    media: tuple[Medium, ...] = ()
+    split: bool = True
+    parity: int = 0
 
 
-def plan_export(depot: Depot, options: ExportOptions, directory: Path | None, *, tool: Tool, now: str) -> Plan:
-    """Plan a bundle of the current snapshots; reads no payload and writes nothing.
+@dataclass(frozen=True, slots=True)
+class Describing:
+    """What an export asks of the content type: repodata for parts of a repository, and which blobs are `urgent`."""
+
+    describe: Describe
+    urgent: Callable[[Sequence[Tree]], frozenset[Digest]] = lambda _trees: frozenset()
+
+
+def plan_export(
+    depot: Depot, options: ExportOptions, directory: Path | None, *, describing: Describing, tool: Tool, now: str
+) -> Draft:
+    """Plan a bundle of the current snapshots; writes nothing, and reads payload only to cut what no medium holds.
 
     An export that was begun in `directory` keeps its moment of creation, so that it goes on as the same bundle; its
     place in the chain too, where it was recorded before it died. Whoever had the medium may have written what it says:
     the place is compared with the catalog, the moment must lie between what the bundle carries and now.
     """
+    if options.parity and not options.media:
+        raise UsageError("parity wants media of a known size", hint="name it: --medium dvd --parity 1")
     site = depot.site()
     begun = unfinished(directory, site) if directory is not None else None
     with depot.catalog.reading() as db:
         newest = db.history.newest_export(site.id, options.destination or "")
         targets = tuple(_target(db, depot.store, repo, options.bases) for repo in db.names.select(options.what))
-    if begun and newest and begun.sequence == newest.sequence:
+    media = Media(options.media, describing.urgent([target.tree for target in targets]), options.split)
+
+    def drafted(header: Header) -> Draft:
+        cut = partial(_cut, depot.store)
+        return draft(header, targets, media=media, describe=describing.describe, cut=cut, parity=options.parity)
+
+    if begun and newest and begun.id == newest.id:
         header = _header(newest, site, options, tool=tool, created=newest.created)
-        recorded = plan_bundle(replace(header, sequence=newest.sequence, previous=begun.previous), targets)
-        if recorded.id == newest.id:
+        recorded = drafted(replace(header, sequence=newest.sequence, previous=begun.manifest.previous))
+        if _is_draft_of(recorded, begun.manifest):
             return recorded
-    created = options.created or _moment(begun, newest, targets, now=now)
-    return plan_bundle(_header(newest, site, options, tool=tool, created=created), targets)
+    moment = _moment(begun.manifest if begun else None, newest, targets, now=now)
+    return drafted(_header(newest, site, options, tool=tool, created=options.created or moment))
+
+
+def complete(bundle: Draft, depot: OwnedDepot, directory: Path, *, workers: int, report: Report) -> Plan:
+    """Finish the plan: with parity all payload is read for it now, and the parity laid down in `directory`."""
+    if not bundle.parity:
+        return finish(bundle)
+    _require_outside(directory, depot.root)
+    files.make_directory(directory)
+    work = directory / layout.PARITY_WORK
+    files.remove_directory(work)
+    files.make_directory(work, 0o700)
+    streams = [
+        stream_of(number, (Entry(file.path, file.sha256, file.size) for file in payload))
+        for number, payload in enumerate(bundle.payload(), 1)
+    ]
+    block = block_size([sum(file.size for file in stream.files) for stream in streams], bundle.parity)
+    payload = {file.sha256: file for files_of in bundle.payload() for file in files_of}
+    encoded = encode(
+        streams,
+        lambda digest: open_payload(payload[digest], depot.store),
+        m=bundle.parity,
+        block=block,
+        directory=work,
+        workers=workers,
+        report=report,
+    )
+    index = PlannedFile(INDEX, digest_of(encoded.index), len(encoded.index), encoded.index)
+    parity = [
+        [index, *(PlannedFile(one.path, one.sha256, one.size, file=one.file) for one in volume)]
+        for volume in encoded.volumes
+    ]
+    return finish(bundle, encoded.recovery, parity)
 
 
 def export_bundle(
     plan: Plan,
     depot: OwnedDepot,
-    directory: Path,
+    destination: Destination,
     *,
     sign: Callable[[bytes], bytes],
     signers: Sequence[str],
@@ -75,18 +142,41 @@ def export_bundle(
 
     In this order no whole bundle leaves whose place in the chain the next one could take.
     """
-    _require_outside(directory, depot.root)
-    before = signatures_before(plan, directory)
+    _require_outside(destination.directory, depot.root)
+    before = signatures_before(plan, destination)
     own = {key.public.fingerprint for key in stored_keys(depot.keys)} - set(signers)
-    kept = _valid_signatures(plan.manifest_bytes, before or b"", own)
+    kept = _valid_signatures(plan.manifest_bytes, before, own)
 
     def sign_all(data: bytes) -> bytes:
         return b"".join(armored(one.blob) for one in kept) + sign(data)
 
-    write_volume(plan, plan.volumes[0], depot.store, directory, sign=sign_all, workers=workers, report=report)
+    write_set(plan, depot.store, destination, sign=sign_all, workers=workers, report=report)
     _record(plan, depot, [*(one.fingerprint for one in kept), *signers], now=now)
-    finish_volume(directory)
+    finish_set(plan, destination)
+    if plan.manifest.recovery is not None:
+        files.remove_directory(destination.directory / layout.PARITY_WORK)
     return plan.manifest
+
+
+def _is_draft_of(bundle: Draft, manifest: Manifest) -> bool:
+    """Say whether a manifest is this draft's, whatever parity was added to it."""
+    data = replace_parity(manifest, len(bundle.volumes))
+    return bool(bundle.parity) == bool(manifest.recovery) and finish(bundle).manifest == data
+
+
+def replace_parity(manifest: Manifest, volumes: int) -> Manifest:
+    """Give a manifest without its parity."""
+    return msgspec.structs.replace(manifest, recovery=None, volumes=manifest.volumes[:volumes])
+
+
+def _cut(store: Store, blob: Stored, sizes: Sequence[int]) -> tuple[Digest, ...]:
+    """Hash a blob's parts; `DepotError` where it rotted."""
+    whole = hashlib.sha256()
+    with store.open(blob.sha256) as file:
+        parts = tuple(copy_and_hash(file.read, whole.update, limit=size - 1)[0] for size in sizes)
+    if (found := Digest(whole.hexdigest())) != blob.sha256:
+        raise damaged(blob.sha256, found)
+    return parts
 
 
 def _valid_signatures(data: bytes, signatures: bytes, fingerprints: set[str]) -> list[Signature]:

@@ -5,19 +5,22 @@ and save the next run their copying. Publishing is `ops.publish`.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from issmedia.base import files
 from issmedia.base.digest import Digest, digest_of
-from issmedia.base.errors import IssmediaError, NotIntactError, UsageError
+from issmedia.base.errors import IssmediaError, NotIntactError, Problem
 from issmedia.base.events import Note, Report, Warned
 from issmedia.base.units import count_text
 from issmedia.bundle import payload
+from issmedia.bundle.coming import Coming, in_parts, join_parts
 from issmedia.bundle.taking import Keep, Read
 from issmedia.content.base import ReadInventory
 from issmedia.depot.catalog import Session
 from issmedia.depot.depot import Depot, OwnedDepot
+from issmedia.depot.named import named_among
 from issmedia.depot.store import Store, Writing
+from issmedia.model.arrivals import Arrival, needed
 from issmedia.model.documents import LeftOut, Product, Repository, Snapshot
 from issmedia.model.manifest import Manifest, Missing, RepositoryEntry, VerifiedBundle
 from issmedia.model.move import Move, moved_facts
@@ -32,7 +35,9 @@ _NOT_WHOLE = {
 @dataclass(frozen=True, slots=True)
 class Imported:
     """What an import did. `again` says the bundle had been imported before; `added` blobs and bytes were copied;
-    `incomplete` is what the bundle itself says it lacks."""
+    `incomplete` is what the bundle itself says it lacks. While volumes are still to come, nothing has `moved` and
+    `arrivals` says how far each has come.
+    """
 
     bundle: Digest
     again: bool
@@ -41,6 +46,12 @@ class Imported:
     added: int
     added_bytes: int
     incomplete: tuple[Missing, ...]
+    arrivals: tuple[Arrival, ...] = ()
+
+    @property
+    def waiting(self) -> tuple[Arrival, ...]:
+        """Give the volumes that are still to come."""
+        return needed(self.arrivals)
 
 
 def import_bundle(
@@ -52,44 +63,73 @@ def import_bundle(
     workers: int,
     report: Report,
 ) -> Imported:
-    """Do steps 9 to 12, then move the names, all or none. Idempotent, and resumed by running it again."""
+    """Do steps 9 to 12, then move the names, all or none. Idempotent, and resumed by running it again.
+
+    Of volumes that come one after another each is stored as it comes; the last one that was needed moves the names.
+    """
     content = _content(bundle, depot.store)
-    result = _expected(bundle, depot, content.wanted)
-    if result.again and not result.moved and not content.wanted and _has_documents(bundle, depot.store):
+    result = _expected(bundle, depot, content.lacking)
+    coming = Coming(depot.pending, depot.store, bundle)
+    if result.again and not result.moved and not content.lacking and _has_documents(bundle, depot.store):
         report(Note(f"{bundle.manifest.chain} was imported before; nothing to do"))
+        _end(coming, depot)
         return result
-    _require_all_volumes(bundle)
-    files.require_space(depot.root, files.space_for(content.wanted.values()))
-    _copy(bundle, depot.store, content, workers=workers, report=report)
+    files.require_space(depot.root, files.space_for([*content.wanted.values(), content.joined(bundle.manifest)]))
+    _require_whole(bundle, content, coming)
+    found = _copy(bundle, depot.store, content, coming, workers=workers, report=report)
+    if found:
+        return replace(result, moved=(), arrivals=found)
     with depot.catalog.changing() as db:
         _index(db, content.trees, depot.store, inventory, report)
         if result.moved or not result.again:
             _move_names(db, bundle, result.moved, now=now)
+    _end(coming, depot)
     return result
 
 
 def preview(bundle: VerifiedBundle, depot: Depot) -> Imported:
     """Say what an import would do; reads the listings, not the payload, and changes nothing."""
-    return _expected(bundle, depot, _content(bundle, depot.store).wanted)
+    content = _content(bundle, depot.store)
+    result = _expected(bundle, depot, content.lacking)
+    _require_whole(bundle, content, Coming(depot.pending, depot.store, bundle))
+    brought = {digest for volume in bundle.volumes for digest in volume.index.values()}
+    left = content.wanted.keys() - brought
+    if not left:
+        return result
+    return replace(result, moved=(), arrivals=Coming(depot.pending, depot.store, bundle).arrivals(left))
 
 
 @dataclass(frozen=True, slots=True)
 class _Content:
-    """A bundle's trees, the bytes of each blob they name, and those of them that the store lacks."""
+    """A bundle's trees, the bytes of each blob they name, and those of them that the store lacks.
 
-    trees: Mapping[Digest, Tree]
+    `wanted` is what the volumes are asked for: the parts of a blob instead of it, where it was split.
+    """
+
+    listings: payload.Listings
     sizes: Mapping[Digest, int]
+    lacking: Mapping[Digest, int]
     wanted: Mapping[Digest, int]
+
+    @property
+    def trees(self) -> Mapping[Digest, Tree]:
+        """Give the trees."""
+        return self.listings.trees
+
+    def joined(self, manifest: Manifest) -> int:
+        """Give the bytes of the blobs that will be joined of parts, which then are here twice for a moment."""
+        return sum(one.size for one in manifest.split if one.sha256 in self.lacking)
 
 
 def _content(bundle: VerifiedBundle, store: Store) -> _Content:
-    """Do step 10, and compare with the store."""
-    trees = payload.read_trees(bundle, store)
-    sizes = blobs_of(trees.values())
-    return _Content(trees, sizes, store.missing(sizes))
+    """Do step 10, and compare with the store: of a blob that was split, the parts are wanted."""
+    listings = payload.read_trees(bundle, store)
+    blobs = blobs_of(listings.trees.values())
+    lacking = store.missing(blobs)
+    return _Content(listings, blobs, lacking, store.missing(in_parts(bundle.manifest, lacking)))
 
 
-def _expected(bundle: VerifiedBundle, depot: Depot, wanted: Mapping[Digest, int]) -> Imported:
+def _expected(bundle: VerifiedBundle, depot: Depot, lacking: Mapping[Digest, int]) -> Imported:
     """Say which names will move, and what will be added; `DepotError` where a name is here in another case."""
     with depot.catalog.reading() as db:
         for entry in bundle.manifest.repositories:
@@ -103,7 +143,7 @@ def _expected(bundle: VerifiedBundle, depot: Depot, wanted: Mapping[Digest, int]
         )
     count = len(bundle.manifest.repositories)
     incomplete = bundle.manifest.incomplete
-    return Imported(bundle.id, again, moved, count, len(wanted), sum(wanted.values()), incomplete)
+    return Imported(bundle.id, again, moved, count, len(lacking), sum(lacking.values()), incomplete)
 
 
 def _has_documents(bundle: VerifiedBundle, store: Store) -> bool:
@@ -112,32 +152,79 @@ def _has_documents(bundle: VerifiedBundle, store: Store) -> bool:
     return all(store.has(digest, size) for digest, size in {**sizes, bundle.id: len(bundle.manifest_bytes)}.items())
 
 
-def _require_all_volumes(bundle: VerifiedBundle) -> None:
-    given = {volume.entry.number for volume in bundle.volumes}
-    missing = [entry.label for entry in bundle.manifest.volumes if entry.number not in given]
-    if missing:
-        raise UsageError(
-            f"{count_text(len(missing), 'volume')} missing: {', '.join(missing)}", hint="name all volumes of the bundle"
-        )
-
-
-def _copy(bundle: VerifiedBundle, store: Store, content: _Content, *, workers: int, report: Report) -> None:
-    """Steps 11 and 12, the latter first: it reads nothing. What the store holds already is not read again."""
-    sizes, wanted = content.sizes, content.wanted
-    everything = payload.blobs_on(bundle, sizes)
-    absent = payload.absent(content.trees, everything, lambda digest, _size: digest not in wanted)
+def _require_whole(bundle: VerifiedBundle, content: _Content, coming: Coming) -> None:
+    """Step 12, before step 11 since it reads nothing: once all data volumes were seen, something is nowhere."""
+    if not coming.all_seen():
+        return
+    lacking = content.lacking
+    absent = payload.absent(
+        bundle.manifest, content.trees, coming.placed(), lambda digest, _size: digest not in lacking
+    )
     payload.require_none(absent, hint=_NOT_WHOLE[bundle.manifest.kind])
+
+
+def _copy(
+    bundle: VerifiedBundle, store: Store, content: _Content, coming: Coming, *, workers: int, report: Report
+) -> tuple[Arrival, ...]:
+    """Step 11: store what is wanted of these volumes, then mend what parity can. Gives nothing when all is here.
+
+    What the store holds already is not read again.
+    """
+    sizes, wanted = content.sizes, content.wanted
+    everything = payload.blobs_on(bundle, content.listings)
     blobs = [blob for blob in everything if blob.sha256 in wanted or blob.sha256 not in sizes]
-    if kept := len(sizes) - len(wanted):
+    blobs = [blob for blob in blobs if not coming.is_parity(blob)]
+    if kept := len(sizes) - len(content.lacking):
         report(Note(f"{kept:,} of {count_text(len(sizes), 'blob')} are in the store already"))
     with store.writing() as writing:
-        keep = _keeper(writing, wanted)
-        problems = payload.pass_payload(blobs, keep, workers=workers, report=report, phase="importing")
-        payload.require_none(problems, hint="copy the bundle again; the next import keeps the files that were good")
         for tree in content.trees.values():
             writing.add_bytes(tree.encode())
-        writing.add_bytes(bundle.manifest_bytes)
-        writing.add_bytes(bundle.signatures)
+        coming.begin()
+        keep = _keeper(writing, wanted)
+        problems = payload.pass_payload(blobs, keep, workers=workers, report=report, phase="importing")
+        problems += content.listings.spoiled
+        writing.flush()
+        coming.mend(store.missing(wanted), writing, workers=workers, report=report)
+        left = store.missing(wanted)
+        if not left:
+            join_parts(bundle.manifest, store, writing)
+            writing.add_bytes(bundle.manifest_bytes)
+            writing.add_bytes(bundle.signatures)
+    return _outcome(bundle, left, problems, coming, report)
+
+
+def _outcome(
+    bundle: VerifiedBundle, left: Mapping[Digest, int], problems: Sequence[Problem], coming: Coming, report: Report
+) -> tuple[Arrival, ...]:
+    """Say what is still to come; raise where a file was bad and nothing made up for it, else warn of it."""
+    apart = [*bundle.faults, *(one.problem for one in bundle.damaged)]
+    if left:
+        for problem in apart:
+            report(Warned(problem.message, problem.where))
+        coming.begin(anyway=True)
+        found = coming.arrivals(left.keys())
+        payload.require_none(problems, hint=_again(found))
+        return found
+    if bundle.manifest.recovery is None:
+        payload.require_none(problems, hint="copy the bundle again; the next import keeps the files that were good")
+    for problem in (*problems, *apart):
+        report(Warned(f"is bad there, and was had from elsewhere: {problem.message}", problem.where))
+    return ()
+
+
+def _again(found: Sequence[Arrival]) -> str:
+    """Name the volumes to bring again, or that are still to come."""
+    labels = ", ".join(one.volume.label for one in found if one.needed)
+    return f"the good files are kept; still needed, of this or another copy: {labels}"
+
+
+def _end(coming: Coming, depot: OwnedDepot) -> None:
+    """Forget that volumes were to come; drop parts and parity, but no blob that somebody names."""
+    helpers = coming.helpers()
+    if helpers:
+        with depot.catalog.reading() as db:
+            helpers -= named_among(db, depot.store, helpers)
+    coming.ended(helpers)
 
 
 def _keeper(writing: Writing, wanted: Mapping[Digest, int]) -> Keep:

@@ -5,7 +5,8 @@ What stays whatever the operator chose, since somebody may need it:
 - what each repository stands at, and what clients see or saw until the newest switch;
 - what each destination said it holds in its newest receipt, and what our own newest receipt says: bases of deltas;
 - what was exported last to each destination, and imported last of each chain: bases of deltas too;
-- pinned keys; manifests and signatures of bundles.
+- pinned keys; manifests and signatures of bundles;
+- what was stored of a bundle of which other volumes are still to come.
 
 The catalog forgets first, in one transaction; then blobs go. Killed between, blobs lie unnamed, and the next prune
 removes them, as it removes those that an interrupted sync or import left.
@@ -15,10 +16,12 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from issmedia.base import files
-from issmedia.base.digest import Digest, is_digest
+from issmedia.base.digest import Digest
 from issmedia.base.events import Advanced, Finished, Report, Started
+from issmedia.bundle.coming import blobs_arrived
 from issmedia.depot.catalog import Session
 from issmedia.depot.depot import Depot, OwnedDepot
+from issmedia.depot.named import documents
 from issmedia.depot.publish import Publications
 from issmedia.model.documents import Snapshot
 
@@ -92,8 +95,8 @@ def _plan(depot: Depot, keeping: Keeping) -> _Plan:
         older = [one for repo in db.names.repositories() for one in db.names.snapshots(repo.path)]
         older = [one for one in older if one.tree not in asked]
         named = trees.intersection(db.names.trees())
-        documents = set(_documents(db))
-    blobs = documents.union(_blobs(depot, trees, named))
+        named_apart = set(documents(db))
+    blobs = named_apart.union(_blobs(depot, trees, named), blobs_arrived(depot.pending.all()))
     unneeded = [size for digest, size in depot.store.walk() if digest not in blobs]
     result = Pruned(
         snapshots=tuple(one for one in older if one.tree not in needed),
@@ -134,18 +137,6 @@ def _needs(db: Session, depot: Depot) -> Iterator[tuple[Digest, str]]:
     for bundle in (*db.history.newest("export"), *db.history.newest("import")):
         for tree in db.history.trees(bundle.id).values():
             yield tree, f"{bundle.site_name} #{bundle.sequence} is the newest {bundle.direction} of its chain"
-
-
-def _documents(db: Session) -> Iterator[Digest]:
-    """List the blobs that no tree names: pinned keys, manifests and signatures of bundles."""
-    for repo in db.names.repositories():
-        yield from repo.keys
-    for bundle in db.history.all():
-        yield bundle.id
-    for entry in db.ledger.entries():
-        signatures = entry.facts.get("signatures") if entry.event == "import" else None
-        if isinstance(signatures, str) and is_digest(signatures):
-            yield Digest(signatures)
 
 
 def _blobs(depot: Depot, trees: Collection[Digest], named: Collection[Digest]) -> Iterator[Digest]:

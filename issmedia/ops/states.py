@@ -7,12 +7,12 @@ from pathlib import Path
 from issmedia.base.digest import digest_of
 from issmedia.base.errors import FormatError, UsageError
 from issmedia.bundle.reader import read
-from issmedia.bundle.writer import unfinished
+from issmedia.bundle.sets import unfinished
 from issmedia.depot.catalog import Session
 from issmedia.depot.catalog_history import BundleRecord
 from issmedia.depot.depot import Depot
 from issmedia.model.documents import ReceiptRecord
-from issmedia.model.manifest import BaseEntry, LedgerHead
+from issmedia.model.manifest import BaseEntry, LedgerHead, Manifest
 from issmedia.model.names import shown
 from issmedia.model.receipt import MAX_RECEIPT, split_receipt
 from issmedia.model.state import State, snapshot_state
@@ -65,8 +65,8 @@ def exported_state(depot: Depot, site: str, directory: Path | None = None) -> St
     begun = unfinished(directory, depot.site()) if directory is not None else None
     with depot.catalog.reading() as db:
         newest = db.history.newest_export(depot.site().id, site)
-        if newest and begun and chain_of(begun)[1] == site.casefold() and begun.sequence == newest.sequence:
-            newest = db.history.newest_export(depot.site().id, site, before=begun.sequence)
+        if newest and begun and _is_in_place_of(begun.manifest, site, newest):
+            newest = db.history.newest_export(depot.site().id, site, before=newest.sequence)
         return None if newest is None else _of_bundle(db, newest)
 
 
@@ -78,6 +78,10 @@ def require_trees(states: Sequence[State]) -> None:
                 f"nothing here says which trees {state.name} consists of",
                 hint="an older issmedia recorded it, or a prune forgot it; name another base, or --full",
             )
+
+
+def _is_in_place_of(begun: Manifest, site: str, newest: BundleRecord) -> bool:
+    return chain_of(begun)[1] == site.casefold() and begun.sequence == newest.sequence
 
 
 def _current(db: Session) -> State:

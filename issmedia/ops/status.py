@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from issmedia.base.digest import Digest
-from issmedia.base.events import Report, Warned
-from issmedia.base.units import days_between
+from issmedia.base.events import Note, Report, Warned
+from issmedia.base.units import count_text, days_between
 from issmedia.depot.catalog import Session
 from issmedia.depot.catalog_history import BundleRecord
 from issmedia.depot.catalog_ledger import LedgerEntry
@@ -97,6 +97,8 @@ def status(
             ledger_head=head,
         )
     _warn(found, max_age_days, report)
+    if begun := depot.pending.all():
+        report(Note(f"{count_text(len(begun), 'import')} unfinished: issmedia import --status says what is to come"))
     return found
 
 

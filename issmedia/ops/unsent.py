@@ -16,7 +16,7 @@ def unsent(plan: Plan, depot: Depot) -> list[tuple[str, Digest]]:
     with depot.catalog.reading() as db:
         trees = _sent(db, other_than=plan.id)
     sent = {entry.sha256 for tree in trees if depot.store.holds(tree) for entry in depot.store.tree(tree).entries}
-    files = [file for volume in plan.volumes for file in volume.files if file.content is None]
+    files = [file for volume in plan.volumes for file in volume.files if file.is_payload]
     new = {file.sha256: file.path for file in reversed(files) if file.sha256 not in sent}
     return sorted((path, digest) for digest, path in new.items())
 

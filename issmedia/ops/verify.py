@@ -5,8 +5,9 @@ The steps carry the numbers of `docs/format.md`, clause "Verification". 1 and 2 
 `SHA256SUMS` · 8 base trees. Steps 10 to 12 are the payload's, in `check`.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import contextlib
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass, replace
 from itertools import islice
 
 from issmedia.base.digest import Digest
@@ -27,6 +28,7 @@ from issmedia.depot.signatures import Verdict, check_signatures
 from issmedia.depot.store import Store
 from issmedia.model import trust
 from issmedia.model.manifest import (
+    DamagedVolume,
     Manifest,
     UnverifiedBundle,
     UnverifiedVolume,
@@ -35,7 +37,7 @@ from issmedia.model.manifest import (
     VolumeEntry,
     parse_manifest,
 )
-from issmedia.model.tree import blobs_of
+from issmedia.model.tree import Tree
 from issmedia.model.trust import SiteState
 
 MAX_STRAYS = 1000
@@ -66,39 +68,77 @@ def verify(
     allow: str | None = None,
 ) -> VerifiedBundle:
     """Do steps 3 to 8. `allow` is (the beginning of) the id of a bundle that may be older or expired."""
-    verdict = require_signatures(bundle, keyring, state, now=now, report=report)
+    bundle, verdict = _signed(bundle, keyring, state, now=now, report=report)
     manifest = parse_manifest(bundle.manifest)
     allowed = _allowed(bundle.id, allow)
     _require_current(bundle.id, manifest, state, now=now, allowed=allowed)
     trust.require_destination(manifest, state)
-    volumes = tuple(_volume(volume, manifest) for volume in bundle.volumes)
+    found = [_volume(volume, bundle, manifest) for volume in bundle.volumes]
+    volumes = tuple(one for one in found if isinstance(one, VerifiedVolume))
     _require_distinct(volumes)
     _require_base(manifest, state, report)
     return VerifiedBundle(
-        bundle.id, manifest, bundle.manifest, bundle.signatures, tuple(verdict.signers), volumes, allowed
+        id=bundle.id,
+        manifest=manifest,
+        manifest_bytes=bundle.manifest,
+        signatures=bundle.signatures,
+        signers=tuple(verdict.signers),
+        volumes=volumes,
+        allowed=allowed,
+        damaged=tuple(one for one in found if isinstance(one, DamagedVolume)),
+        faults=tuple(_manifest_fault(one.where) for one in bundle.volumes if one.manifest != bundle.manifest),
     )
+
+
+def _signed(
+    bundle: UnverifiedBundle, keyring: Keyring, state: SiteState, *, now: str, report: Report
+) -> tuple[UnverifiedBundle, Verdict]:
+    """Step 3, of whichever manifest on these volumes is signed well: the others are damaged, or of other bundles."""
+    try:
+        return bundle, require_signatures(bundle, keyring, state, now=now, report=report)
+    except UntrustedError:
+        for manifest, signatures in bundle.others:
+            other = replace(bundle, manifest=manifest, signatures=signatures)
+            with contextlib.suppress(UntrustedError):
+                return other, require_signatures(other, keyring, state, now=now, report=report)
+        raise
+
+
+def _manifest_fault(where: str) -> Problem:
+    return Problem(f"{where}: {layout.MANIFEST}", "is not the bundle's manifest, though the volume is of the bundle")
 
 
 def check(bundle: VerifiedBundle, store: Store, *, strict: bool, workers: int, report: Report) -> Checked:
     """Do steps 10 to 12, the bytes going nowhere; raise once, naming every bad file, and when `strict` every stray.
 
+    Of the volumes that are at hand, that is; whether the bundle is complete can be said only of all of them.
+
     `store` holds what a delta starts from.
 
     The kind of error is that of the step which failed first: a listing that was signed malformed is a `FormatError`.
     """
-    trees, faults = payload.try_trees(bundle, store)
-    whole = len(trees) == len(bundle.manifest.trees)
-    blobs = payload.blobs_on(bundle, blobs_of(trees.values()), whole=whole)
+    found = payload.try_trees(bundle, store)
+    blobs = payload.blobs_on(bundle, found)
     problems = payload.pass_payload(blobs, payload.hash_only, workers=workers, report=report, phase="verifying")
-    problems += payload.absent(trees, blobs, store.has if bundle.manifest.kind == "delta" else _nowhere)
+    problems += [*found.spoiled, *bundle.faults, *(one.problem for one in bundle.damaged)]
+    problems += _absent(bundle, found.trees, {blob.sha256 for blob in blobs}, store)
     problems += _strays(bundle, strict=strict, report=report)
-    if len(faults) == 1 and not problems:
-        raise faults[0]
-    problems = [Problem(fault.where or "", fault.message) for fault in faults] + problems
-    kind = type(faults[0]) if faults else NotIntactError
+    if len(found.faults) == 1 and not problems:
+        raise found.faults[0]
+    problems = [Problem(fault.where or "", fault.message) for fault in found.faults] + problems
+    kind = type(found.faults[0]) if found.faults else NotIntactError
     payload.require_none(problems, hint="copy the bundle again, or ask for another copy", kind=kind)
     entries = [volume.entry for volume in bundle.volumes]
     return Checked(bundle, sum(one.files for one in entries), sum(one.bytes for one in entries))
+
+
+def _absent(bundle: VerifiedBundle, trees: Mapping[Digest, Tree], here: Set[Digest], store: Store) -> list[Problem]:
+    """Name what is on no volume; while data volumes are not at hand, nobody can tell."""
+    parity = bundle.manifest.recovery.volumes if bundle.manifest.recovery else ()
+    if any(entry.number not in parity for entry in bundle.missing):
+        return []
+    held = store.has if bundle.manifest.kind == "delta" else _nowhere
+    return payload.absent(bundle.manifest, trees, here, held)
 
 
 def _nowhere(_digest: Digest, _size: int) -> bool:
@@ -173,9 +213,23 @@ def _require_current(bundle: Digest, manifest: Manifest, state: SiteState, *, no
             raise
 
 
-def _volume(volume: UnverifiedVolume, manifest: Manifest) -> VerifiedVolume:
-    """Step 7: the volume's sums are those of a volume that the manifest lists."""
-    digest, data = read_sums(volume, manifest)
+def _volume(volume: UnverifiedVolume, bundle: UnverifiedBundle, manifest: Manifest) -> VerifiedVolume | DamagedVolume:
+    """Step 7: the volume's sums are those of a volume that the manifest lists; with parity it may be damaged."""
+    try:
+        digest, data = read_sums(volume, manifest)
+        entry = _require_entry(volume, digest, manifest)
+    except NotIntactError as bad:
+        if volume.manifest not in (None, bundle.manifest):
+            raise _of_another_bundle(volume, bundle) from bad
+        if manifest.recovery is None:
+            raise
+        return DamagedVolume(volume.where, volume.source, Problem(f"{volume.where}: {layout.SUMS}", bad.message))
+    index = layout.parse_sums(data, where=f"{volume.where}: {layout.SUMS}")
+    _require_count(entry, len(index), len(data))
+    return VerifiedVolume(entry, volume.where, index, data, volume.source)
+
+
+def _require_entry(volume: UnverifiedVolume, digest: Digest, manifest: Manifest) -> VolumeEntry:
     entry = next((entry for entry in manifest.volumes if entry.sums == digest), None)
     if entry is None:
         raise NotIntactError(
@@ -183,9 +237,16 @@ def _volume(volume: UnverifiedVolume, manifest: Manifest) -> VerifiedVolume:
             where=f"{volume.where}: {layout.SUMS}",
             hint="this volume is damaged, or belongs to another bundle",
         )
-    index = layout.parse_sums(data, where=f"{volume.where}: {layout.SUMS}")
-    _require_count(entry, len(index), len(data))
-    return VerifiedVolume(entry, volume.where, index, data, volume.source)
+    return entry
+
+
+def _of_another_bundle(volume: UnverifiedVolume, bundle: UnverifiedBundle) -> NotIntactError:
+    others = [one.where for one in bundle.volumes if one.manifest == bundle.manifest]
+    return NotIntactError(
+        f"is a volume of another bundle than {others[0] if others else 'the others'}",
+        where=volume.where,
+        hint="name only the volumes of one bundle; issmedia inspect tells which is which",
+    )
 
 
 def _require_count(entry: VolumeEntry, files: int, size: int) -> None:

@@ -6,7 +6,9 @@ import pytest
 
 from issmedia.depot.keys import FileKey
 from tests.makers.attacked import World, build_world
+from tests.makers.attacked_sets import Sets, build_sets
 from tests.makers.forge import copied
+from tests.makers.shelves import Shelf, shelve
 from tests.makers.sites import Site
 
 
@@ -32,3 +34,15 @@ def volume(world: World, tmp_path: Path) -> Path:
 def release(world: World) -> FileKey:
     """Give the key that the attacked site trusts."""
     return world.key
+
+
+@pytest.fixture(scope="session")
+def sets(tmp_path_factory: pytest.TempPathFactory) -> Sets:
+    """Two bundles of several volumes; nobody changes them."""
+    return build_sets(tmp_path_factory.mktemp("sets"))
+
+
+@pytest.fixture(scope="session")
+def parity(tmp_path_factory: pytest.TempPathFactory) -> Shelf:
+    """Two data volumes and one of parity; nobody changes them."""
+    return shelve(tmp_path_factory.mktemp("parity"), "--parity", "1", volumes=2)

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-ROWS = {*range(1, 29), *range(30, 48), *range(49, 54), 56, *range(61, 73)}
+ROWS = {*range(1, 48), *range(49, 54), 56, *range(61, 73)}
 """The rows of the table of threats that must not want for a test; those between them wait for what is not built yet."""
 
 _TESTS = Path(__file__).parents[1]
@@ -39,5 +39,4 @@ def test_every_attack_says_what_the_attacker_does() -> None:
 def test_what_waits_names_the_issue_it_waits_for() -> None:
     marks = [mark for node, _ in numbered("attacks", "crash") for mark in waiting(node)]
 
-    assert marks
     assert [mark for mark in marks if "strict=True" not in mark or not re.search(r"issue( \d|:)", mark)] == []

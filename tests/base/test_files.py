@@ -95,6 +95,22 @@ def test_a_staged_file_is_gone_when_its_block_raises(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_what_another_process_writes_is_counted_and_announced_by_pieces(tmp_path: Path) -> None:
+    sizes: list[int] = []
+
+    with files.staged(tmp_path) as file:
+
+        def follow() -> None:
+            for more in (0, 1, files._PIECE, 1):
+                os.ftruncate(file.fd, file.grown() + more)
+            sizes.append(file.grown())
+
+        steps = steps_of(follow)
+
+    assert sizes == [files._PIECE + 2]
+    assert [kind for kind, _ in steps] == ["write", "write"]
+
+
 def test_a_directory_that_is_there_keeps_its_mode(tmp_path: Path) -> None:
     (tmp_path / "d").mkdir(mode=0o700)
 

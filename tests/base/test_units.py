@@ -2,7 +2,7 @@
 
 import pytest
 
-from issmedia.base.units import bytes_text, count_text, days_between, seconds_text
+from issmedia.base.units import bytes_text, count_text, days_between, parse_size, seconds_text
 
 
 @pytest.mark.parametrize(
@@ -54,3 +54,31 @@ def test_durations_have_two_parts_at_most(seconds: float, text: str) -> None:
 )
 def test_days_are_counted_whole_and_never_below_none(later: str, days: int) -> None:
     assert days == days_between("2026-06-01T12:00:00Z", later)
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [
+        ("0", 0),
+        ("15931539456", 15_931_539_456),
+        ("16G", 16_000_000_000),
+        ("16GB", 16_000_000_000),
+        ("16 gb", 16_000_000_000),
+        ("16GiB", 16 << 30),
+        ("16Gi", 16 << 30),
+        ("4.7G", 4_700_000_000),
+        ("1.5KiB", 1536),
+        ("2T", 2 * 10**12),
+        ("700M", 700_000_000),
+        ("12B", 12),
+    ],
+)
+def test_sizes_are_read_as_labels_write_them(text: str, size: int) -> None:
+    assert size == parse_size(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "G", "-1", "1e9", "1,000", "16GG", "16 iB", "1.G", ".5G", "١٦G", "16G\n", "9" * 99]
+)
+def test_what_is_no_size_is_not_read(text: str) -> None:
+    assert parse_size(text) is None

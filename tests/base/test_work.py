@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from issmedia.base.digest import copy_and_hash
-from issmedia.base.work import each
+from issmedia.base.work import each, each_apart
 from issmedia.base.workers import Workers
 
 
@@ -90,6 +90,32 @@ def test_items_are_worked_on_at_once() -> None:
     each(lambda number: both.wait(), range(2), workers=2)
 
     assert not both.broken
+
+
+def test_several_queues_are_worked_on_at_once_each_in_its_order() -> None:
+    both = threading.Barrier(2, timeout=30)
+    taken: dict[str, list[int]] = {"a": [], "b": []}
+
+    def take(item: tuple[str, int]) -> None:
+        both.wait()
+        taken[item[0]].append(item[1])
+
+    each_apart(take, [[("a", 1), ("a", 2)], [("b", 1), ("b", 2)]])
+
+    assert taken == {"a": [1, 2], "b": [1, 2]}
+
+
+def test_a_queue_that_fails_ends_the_others() -> None:
+    def endless(size: int) -> bytes:
+        return b"x" * size
+
+    def work(name: str) -> None:
+        if name == "fails":
+            raise ValueError(name)
+        copy_and_hash(endless, len, limit=1 << 60)
+
+    with pytest.raises(ValueError, match="fails"):
+        each_apart(work, [["copy"], ["fails"]])
 
 
 def test_workers_give_results_and_exceptions() -> None:

@@ -13,7 +13,6 @@ from issmedia.base.events import Advanced, Event, Started
 from issmedia.bundle import payload
 from issmedia.bundle.taking import Keep, Read
 from issmedia.depot.store import Store
-from issmedia.model.tree import blobs_of
 from tests.makers.bundles import Bundle, bundle_of, verified
 
 CONTENT = {"a.rpm": b"a" * 5000, "d/b.rpm": b"same"}
@@ -55,7 +54,7 @@ def pass_over(
     """Pass the payload of a volume."""
     seen: list[Event] = [] if events is None else events
     with verified(root, stick) as bundle:
-        blobs = payload.blobs_on(bundle, blobs_of(payload.read_trees(bundle, NO_BASE).values()))
+        blobs = payload.blobs_on(bundle, payload.read_trees(bundle, NO_BASE))
         found = payload.pass_payload(blobs, keep, workers=2, report=seen.append, phase="testing")
     return found
 
@@ -78,7 +77,7 @@ def test_a_good_volume_has_no_problems_and_every_byte_is_counted(tmp_path: Path,
 
 def test_trees_are_read_from_their_listings(tmp_path: Path, stick: Path) -> None:
     with verified(tmp_path, stick) as found:
-        trees = payload.read_trees(found, NO_BASE)
+        trees = payload.read_trees(found, NO_BASE).trees
 
     paths = sorted(entry.path for tree in trees.values() for entry in tree.entries)
     assert paths == ["a.rpm", "c.rpm", "d/b.rpm"]
@@ -180,12 +179,11 @@ def test_a_wrong_size_is_refused_unread(
 
 def test_what_is_on_no_volume_and_not_held_is_named(tmp_path: Path, stick: Path) -> None:
     with verified(tmp_path, stick) as bundle:
-        trees = payload.read_trees(bundle, NO_BASE)
-        everything = payload.blobs_on(bundle, blobs_of(trees.values()))
-        blobs = [blob for blob in everything if blob.sha256 != digest_of(b"same")]
+        found = payload.read_trees(bundle, NO_BASE)
+        here = {blob.sha256 for blob in payload.blobs_on(bundle, found)} - {digest_of(b"same")}
 
-        missing = payload.absent(trees, blobs, lambda digest, size: False)
-        held = payload.absent(trees, blobs, lambda digest, size: size == 4)
+        missing = payload.absent(bundle.manifest, found.trees, here, lambda digest, size: False)
+        held = payload.absent(bundle.manifest, found.trees, here, lambda digest, size: size == 4)
 
     assert sorted(one.where for one in missing) == ["c.rpm", "d/b.rpm"]
     assert held == []

@@ -1,13 +1,15 @@
 """Reading a hostile volume: capped, beneath its root, nothing believed."""
 
+import stat
 from pathlib import Path
 
 import pytest
 
 from issmedia.base.errors import FormatError, NotIntactError
-from issmedia.bundle.reader import DirectoryVolume, read
+from issmedia.bundle.reader import DirectoryVolume, expanded, names_device, open_volume, read
 from issmedia.model.manifest import MAX_MANIFEST, MAX_SIGNATURES
 from tests.makers.bundles import bundle_of, content_of
+from tests.makers.volumes import media_of, random_content, set_of
 
 
 @pytest.fixture
@@ -64,6 +66,35 @@ def test_a_directory_without_a_manifest_is_no_volume(tmp_path: Path) -> None:
     assert (caught.value.where, bool(caught.value.hint)) == (str(tmp_path), True)
 
 
+def test_a_link_below_dev_that_leads_to_a_block_device_may_be_followed() -> None:
+    links = ("/dev/cdrom", "/dev/disk/by-label/ISSM_1234ABCD_V01OF01")
+
+    assert all(names_device(Path(link), stat.S_IFBLK | 0o660) for link in links)
+
+
+@pytest.mark.parametrize(
+    ("link", "kind"),
+    [
+        ("/tmp/cdrom", stat.S_IFBLK),
+        ("/dev/shm/cdrom", stat.S_IFBLK),
+        ("/devices/cdrom", stat.S_IFBLK),
+        ("/dev/stdin", stat.S_IFCHR),
+        ("/dev/core", stat.S_IFREG),
+        ("/dev/fd", stat.S_IFDIR),
+    ],
+)
+def test_no_other_link_may(link: str, kind: int) -> None:
+    assert not names_device(Path(link), kind | 0o666)
+
+
+@pytest.mark.parametrize("to", ["stick", "stick/manifest.json", "none", "/dev/null"])
+def test_a_link_elsewhere_is_not_opened_wherever_it_leads(stick: Path, tmp_path: Path, to: str) -> None:
+    (tmp_path / "link").symlink_to(stick.parent / to)
+
+    with pytest.raises(FormatError, match="cannot be opened as a volume"):
+        open_volume(tmp_path / "link")
+
+
 def test_an_unfinished_export_is_told_apart(stick: Path) -> None:
     (stick / "manifest.json").rename(stick / "manifest.json.partial")
 
@@ -83,13 +114,14 @@ def test_what_is_no_directory_is_no_volume(stick: Path, kind: str) -> None:
         pass
 
 
-def test_volumes_of_different_bundles_are_not_mixed(stick: Path, tmp_path: Path) -> None:
+def test_the_manifest_that_most_volumes_hold_comes_first_and_the_others_are_kept(stick: Path, tmp_path: Path) -> None:
     other = bundle_of(tmp_path, zoo={"b.rpm": b"b"}).write(tmp_path / "other")
+    manifest = (stick / "manifest.json").read_bytes()
 
-    with pytest.raises(NotIntactError, match="a volume of another bundle") as caught, read([stick, other]):
-        pass
-
-    assert caught.value.where == str(other)
+    with read([other, stick, stick]) as found:
+        assert manifest == found.manifest
+        assert [head[0] for head in found.others] == [(other / "manifest.json").read_bytes()]
+        assert [volume.manifest == manifest for volume in found.volumes] == [False, True, True]
 
 
 def test_strays_are_listed_with_safe_names_and_their_directories_not_entered(stick: Path) -> None:
@@ -123,3 +155,50 @@ def test_a_file_that_is_missing_is_named(stick: Path) -> None:
         volume.open("repos/p/zoo/gone.rpm")
 
     assert caught.value.where == "repos/p/zoo/gone.rpm"
+
+
+@pytest.fixture
+def several(tmp_path: Path) -> Path:
+    """A set of three volumes."""
+    return set_of(tmp_path, media_of("500000"), zoo=random_content(12, 60_000)).write(tmp_path / "set")
+
+
+def test_a_directory_of_volumes_stands_for_all_of_them_in_order(several: Path) -> None:
+    (several / "labels.html").touch()
+    (several / "notes").mkdir()
+
+    with read([several]) as found:
+        assert [volume.where for volume in found.volumes] == [str(path) for path in sorted(several.glob("ISSM_*"))]
+
+
+def test_a_directory_of_volumes_may_stand_beside_volumes(several: Path, stick: Path) -> None:
+    assert expanded([stick, several]) == [stick, *sorted(several.iterdir())]
+
+
+def test_a_volume_without_a_manifest_is_read_beside_others_that_have_one(several: Path) -> None:
+    first, *others = sorted(several.iterdir())
+    (first / "manifest.json").unlink()
+
+    with read([first, *others]) as found:
+        assert [volume.manifest is None for volume in found.volumes] == [True, False, False]
+        assert found.manifest == (others[0] / "manifest.json").read_bytes()
+
+
+def test_where_no_volume_has_a_manifest_the_first_fault_is_told(several: Path) -> None:
+    volumes = sorted(several.iterdir())
+    for volume in volumes:
+        (volume / "manifest.json").unlink()
+
+    with pytest.raises(FormatError, match=r"no manifest.json here") as caught, read(volumes):
+        pass
+
+    assert caught.value.where == str(volumes[0])
+
+
+def test_of_a_tie_the_first_volume_comes_first_and_the_other_is_kept(several: Path) -> None:
+    first, second, _ = sorted(several.iterdir())
+    (first / "manifest.json").write_bytes(b"{}")
+
+    with read([first, second]) as found:
+        assert found.manifest == b"{}"
+        assert [head[0] for head in found.others] == [(second / "manifest.json").read_bytes()]

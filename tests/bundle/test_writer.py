@@ -12,8 +12,8 @@ from issmedia.base import files
 from issmedia.base.digest import digest_of
 from issmedia.base.errors import DepotError, FormatError, UsageError
 from issmedia.base.events import Event, Note
-from issmedia.bundle.volume import plan_bundle
-from issmedia.bundle.writer import unfinished
+from issmedia.bundle.planning import plan_bundle
+from issmedia.bundle.sets import BegunExport, unfinished
 from tests.makers.bundles import Bundle, bundle_of, content_of
 from tests.makers.documents import SITE, header, target
 
@@ -225,7 +225,7 @@ def test_an_unfinished_export_is_recognised(bundle: Bundle, tmp_path: Path) -> N
     with stopped_at("rename", "SHA256SUMS"):
         bundle.write(tmp_path / "stick")
 
-    assert unfinished(tmp_path / "stick", SITE) == bundle.plan.manifest
+    assert unfinished(tmp_path / "stick", SITE) == BegunExport(bundle.plan.id, bundle.plan.manifest)
     assert unfinished(tmp_path / "absent", SITE) is None
 
 

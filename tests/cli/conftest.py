@@ -14,12 +14,16 @@ from tests.makers.sites import Site, connected_site, disconnected_site
 
 @dataclass(frozen=True)
 class World:
-    """Where everything lies; nobody changes it. `zoo` is a signed repository whose key both sides pinned."""
+    """Where everything lies; nobody changes it. `zoo` is a signed repository whose key both sides pinned.
+
+    `set` holds the same bundle as `stick` in several volumes, one of parity.
+    """
 
     root: Path
     zoo: Path
     farm: Path
     stick: Path
+    set: Path
 
 
 @pytest.fixture(scope="session")
@@ -34,12 +38,13 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
     hq.do("repo", "add", "p/zoo", zoo.path, "--gpg-key", key)
     hq.do("repo", "add", "p/farm", farm.path)
     hq.do("sync")
+    _copy(hq.root, root / "elsewhere").do("export", "--to", root / "set", "--medium", "1M", "--parity", "1")
     hq.do("export", "--to", root / "stick")
     lab = disconnected_site(root / "lab", hq)
     lab.do("import", root / "stick")
     lab.do("repo", "set", "p/zoo", "--gpg-key", key)
     lab.do("publish")
-    return World(root, zoo.path, farm.path, root / "stick")
+    return World(root, zoo.path, farm.path, root / "stick", root / "set")
 
 
 @pytest.fixture
@@ -63,5 +68,6 @@ def stick(world: World, tmp_path: Path) -> Path:
 
 
 def _copy(depot: Path, target: Path) -> Site:
+    target.mkdir(exist_ok=True)
     run("cp", "-a", depot, target)  # hard links stay hard links
     return Site(target / depot.name)

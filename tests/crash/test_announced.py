@@ -27,9 +27,10 @@ ELSEWHERE = {
     "issmedia.content.yum.child": {"open", "os.open", "os.write"},
     "issmedia.content.yum.nursery": {"os.fdopen"},
     "issmedia.content.yum.sync": {"os.fdopen"},
+    "issmedia.bundle.xorriso": {"os.fdopen"},
     "issmedia.cli.main": {"os.open"},
 }
-"""No disk: the parser's pipes and files in memory, a document in memory, /dev/null in place of a closed pipe."""
+"""No disk: pipes to children, files and documents in memory, /dev/null in place of a closed pipe."""
 
 UNANNOUNCED = {
     "close": "the mode of a file that still has a temporary name",

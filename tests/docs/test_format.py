@@ -1,12 +1,17 @@
-"""`docs/format.md` says what the code does: every field of the manifest, every limit, every step."""
+"""`docs/format.md` says what the code does: every field of the manifest, every limit and step, the code of parity."""
 
 import importlib
 import re
+from collections.abc import Iterator, Mapping
 
 import msgspec
 import pytest
 
-from issmedia.model import manifest
+from issmedia.base.digest import Digest, digest_of
+from issmedia.bundle import layout
+from issmedia.bundle.stripes import Code
+from issmedia.model import manifest, recovery
+from issmedia.model.tree import Entry
 from issmedia.ops import verify
 from scripts.source import ROOT
 from tests.makers.markdown import rows, section
@@ -23,9 +28,14 @@ CLAUSES: dict[str, type[msgspec.Struct]] = {
     "`trees[]`": manifest.TreeEntry,
     "`trees[].stored`": manifest.Stored,
     "`volumes[]`": manifest.VolumeEntry,
+    "`recovery`": recovery.Recovery,
+    "`recovery.index`": recovery.IndexFile,
     "`incomplete[]`": manifest.Missing,
     "`bases[]`": manifest.BaseEntry,
     "`bases[].ledger`": manifest.LedgerHead,
+    "`split[]`": manifest.SplitEntry,
+    "The index": recovery.RecoveryIndex,
+    "A stream in the index": recovery.Column,
 }
 
 
@@ -37,15 +47,13 @@ def test_a_clause_lists_the_fields_in_their_order(heading: str) -> None:
 
 
 def test_every_part_of_the_manifest_has_a_clause() -> None:
-    assert set(CLAUSES.values()) == {
-        kind for kind in manifest.Document.__subclasses__() if kind.__module__ == manifest.__name__
-    }
+    assert set(CLAUSES.values()) == {*documents_of(manifest.__name__), *documents_of(recovery.__name__)}
 
 
 def test_the_limits_are_those_of_the_code() -> None:
     table = [(row[1].strip("`"), row[2]) for row in rows(section(TEXT, "Limits"))]
 
-    assert len(table) >= 11
+    assert len(table) >= 22
     assert table == [(name, f"{constant(name):,}") for name, _ in table]
 
 
@@ -62,6 +70,93 @@ def test_the_tree_line_that_is_shown_is_canonical() -> None:
     tree = importlib.import_module("issmedia.model.tree").parse_tree(shown.encode(), where="docs/format.md")
 
     assert [entry.path for entry in tree.entries] == ["Packages/a.rpm"]
+
+
+def test_the_index_of_parity_has_the_form_that_is_shown() -> None:
+    block = recovery.LEAST_BLOCK
+    data = recovery.Column(1, (Entry("a", digest_of(b"a"), 1),), digest_of(b"block"))
+    parity = recovery.Column(2, (Entry("parity/0001", digest_of(b"b"), block),), digest_of(b"block"))
+    (shown,) = re.findall(r"`(\{\"format\".*\})`", section(TEXT, "Parity"))
+
+    for one in data, parity:
+        shown = shown.replace("STREAM,…", msgspec.json.encode(one).decode(), 1)
+
+    facts = recovery.Recovery("zfec", 1, 1, block, 1, (2,), recovery.IndexFile(Digest("0" * 64), 1))
+    index = recovery.parse_index(f"{shown}\n".encode(), facts, where="docs/format.md")
+    assert (data, parity) == index.columns
+
+
+def test_the_code_that_is_described_is_the_one_that_is_used() -> None:
+    k, m = 20, 7
+    data = [bytes([(37 * number + 11) % 256]) for number in range(k)]
+
+    parity = Code(k, m).parity(data)
+
+    known = {number: block[0] for number, block in enumerate(data, 1)}
+    assert [block[0] for block in parity] == [value_at(volume, known) for volume in range(k + 1, k + m + 1)]
+
+
+def test_any_k_blocks_give_the_others_as_it_is_described() -> None:
+    text = " ".join(section(TEXT, "Parity").split())
+    data, parity = (
+        [int(number) for number in re.findall(r"\d+", found)] for found in re.findall(r"bytes ((?:\d+, )+\d+)", text)
+    )
+
+    stripe = dict(enumerate([*data, *parity], 1))
+    kept = {volume: stripe[volume] for volume in (2, 4, 5)}
+
+    assert len(stripe) == 5
+    assert stripe == {volume: value_at(volume, kept) for volume in stripe}
+
+
+def test_a_label_is_made_as_it_is_described() -> None:
+    facts = manifest.parse_manifest((ROOT / "tests/golden/v1/manifest.json").read_bytes())
+
+    text = f"{facts.site.id} {facts.destination or ''} {facts.sequence} {facts.created}"
+
+    assert facts.volumes[0].label == f"ISSM_{digest_of(text.encode())[:8].upper()}_V01OF01"
+    assert layout.is_volume_label(re.findall(r"`(ISSM_\w+)`", section(TEXT, "Volumes"))[0])
+
+
+def documents_of(module: str) -> Iterator[type[msgspec.Struct]]:
+    """Give the public structures that a module describes documents by, the base of them left out."""
+    for name, kind in vars(importlib.import_module(module)).items():
+        own = isinstance(kind, type) and issubclass(kind, msgspec.Struct) and kind.__module__ == module
+        if own and kind.__struct_fields__ and not name.startswith("_"):
+            yield kind
+
+
+def value_at(volume: int, known: Mapping[int, int]) -> int:
+    """Give the byte of a volume where those of as many as there are data volumes are `known`: Lagrange's formula."""
+    found = 0
+    for one, value in known.items():
+        term = value
+        for other in known.keys() - {one}:
+            term = times(term, times(point(volume) ^ point(other), inverse(point(one) ^ point(other))))
+        found ^= term
+    return found
+
+
+def point(volume: int) -> int:
+    """Give p(volume): 0, then the powers of 2."""
+    found = 1
+    for _ in range(volume - 2):
+        found = times(found, 2)
+    return found if volume > 1 else 0
+
+
+def times(one: int, other: int) -> int:
+    """Multiply in GF(2^8), modulo x^8 + x^4 + x^3 + x^2 + 1."""
+    product = 0
+    while other:
+        product ^= one * (other & 1)
+        one, other = (one << 1) ^ (0x11D * (one >> 7)), other >> 1
+    return product
+
+
+def inverse(one: int) -> int:
+    """Find what gives 1 with it."""
+    return next(other for other in range(1, 256) if times(one, other) == 1)
 
 
 def constant(name: str) -> int:

@@ -14,9 +14,15 @@ from tests.makers.repos import PackageSpec, build_repo, sample_repo
 
 SHOWN = [path for path in documents() if examples(path)]
 
+NEEDED = {"media.md": ("xorriso",)}
+"""Document → the programs that its examples need, beside those that all of them do."""
+
 
 @pytest.mark.system("ssh-keygen", "sha256sum", "bash")
-@pytest.mark.parametrize("document", SHOWN, ids=lambda path: path.name)
+@pytest.mark.parametrize(
+    "document",
+    [pytest.param(path, id=path.name, marks=pytest.mark.system(*NEEDED.get(path.name, ()))) for path in SHOWN],
+)
 def test_the_examples_of_a_document_run_as_written(tmp_path: Path, key: OpenPGPKey, document: Path) -> None:
     here = tmp_path / "here"
     lay_out(here, key)
@@ -57,12 +63,16 @@ def test_the_ellipsis_stands_for_anything(shown: tuple[str, ...], said: str, fit
 
 
 def lay_out(here: Path, key: OpenPGPKey) -> None:
-    """Write what the examples start from: `upstream`, its later states `week-2` to `week-4`, `vendor.asc`."""
+    """Write what the examples start from: `upstream`, its later states `week-2` to `week-4`, `large`, `vendor.asc`.
+
+    `large` has 8 packages of 0.9 MB, of which three fit on a medium of 3 MB.
+    """
     sample_repo(here / "upstream", key=key)
     for week in (2, 3, 4):
         library = PackageSpec("library", f"2.{week - 1}", requires=("base",))
         fix = AdvisorySpec(f"TEST-2027:{week:04}", ("library",), title="Fix library", cves=(f"CVE-2027-{week:04}",))
         build_repo(here / f"week-{week}", ["app", library, "base"], advisories=[fix], sign_with=key)
+    build_repo(here / "large", [PackageSpec(f"part-{number}", size=900_000) for number in range(1, 9)], sign_with=key)
     (here / "vendor.asc").write_bytes(key.public)
 
 

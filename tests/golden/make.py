@@ -16,14 +16,15 @@ from pathlib import Path
 from issmedia.base import files
 from issmedia.base.digest import Digest
 from issmedia.base.events import ignore
-from issmedia.content.yum.content import YUM
+from issmedia.bundle.sets import Destination
+from issmedia.content.yum.content import YUM, describing_yum
 from issmedia.depot.depot import OwnedDepot
 from issmedia.model import schemas
 from issmedia.model.manifest import Tool
 from issmedia.model.trust import NAMESPACE_BUNDLE
 from issmedia.net.directory import DirectoryUpstream
 from issmedia.ops import setup
-from issmedia.ops.exports import ExportOptions, export_bundle, plan_export
+from issmedia.ops.exports import Describing, ExportOptions, complete, export_bundle, plan_export
 from issmedia.ops.states import find_state
 from issmedia.ops.sync import sync
 from tests.makers.openpgp import openpgp_key
@@ -97,11 +98,13 @@ def main() -> None:
 
 
 def _export(depot: OwnedDepot, options: ExportOptions, volume: Path) -> Digest:
-    plan = plan_export(depot, options, volume, tool=TOOL, now=CREATED)
+    with describing_yum(depot.store.open, ignore) as describe:
+        bundle = plan_export(depot, options, volume, describing=Describing(describe), tool=TOOL, now=CREATED)
+    plan = complete(bundle, depot, volume, workers=1, report=ignore)
     export_bundle(
         plan,
         depot,
-        volume,
+        Destination(volume),
         sign=lambda data: SIGNER.sign(data, NAMESPACE_BUNDLE),
         signers=[SIGNER.public.fingerprint],
         now=CREATED,

@@ -7,9 +7,10 @@ from pathlib import Path
 
 from issmedia.base import files
 from issmedia.base.events import Event, ignore
+from issmedia.bundle.planning import plan_bundle
 from issmedia.bundle.reader import read
-from issmedia.bundle.volume import Plan, plan_bundle
-from issmedia.bundle.writer import finish_volume, write_volume
+from issmedia.bundle.sets import Destination, finish_set, write_set
+from issmedia.bundle.volume import Plan
 from issmedia.depot.keyring import Keyring
 from issmedia.depot.store import Store
 from issmedia.model.manifest import VerifiedBundle
@@ -33,17 +34,17 @@ class Bundle:
     store: Store
 
     def write(self, directory: Path, *, events: list[Event] | None = None) -> Path:
-        """Write the volume, signed by `SIGNER`."""
-        write_volume(
+        """Write the volume, or the volumes below `directory`, signed by `SIGNER`."""
+        to = Destination(directory)
+        write_set(
             self.plan,
-            self.plan.volumes[0],
             self.store,
-            directory,
+            to,
             sign=lambda data: SIGNER.sign(data, NAMESPACE_BUNDLE),
             workers=2,
             report=ignore if events is None else events.append,
         )
-        finish_volume(directory)
+        finish_set(self.plan, to)
         return directory
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from issmedia.base.digest import Digest
 from issmedia.base.errors import VerifyError
 from issmedia.base.events import ignore
-from issmedia.bundle.volume import plan_bundle
+from issmedia.bundle.planning import plan_bundle
 from issmedia.depot.depot import Depot
 from issmedia.depot.store import Store
 from issmedia.model.manifest import BaseEntry

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from issmedia.base.digest import Digest, digest_of
-from issmedia.bundle.volume import Plan, plan_bundle
+from issmedia.bundle.planning import plan_bundle
+from issmedia.bundle.volume import Plan
 from issmedia.model import strictjson
 from issmedia.model.documents import LeftOut
 from issmedia.model.manifest import BaseEntry, Manifest, ProductEntry, SiteName, Stored, Tool

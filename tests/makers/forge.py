@@ -162,6 +162,7 @@ class Handmade:
             recovery=None,
             incomplete=(),
             bases=(),
+            split=(),
         )
 
     def _repository(self, tree: Digest, everything: Count) -> RepositoryEntry:

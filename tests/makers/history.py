@@ -5,7 +5,7 @@ from pathlib import Path
 
 from issmedia.base.digest import Digest
 from issmedia.base.events import ignore
-from issmedia.bundle.volume import plan_bundle
+from issmedia.bundle.planning import plan_bundle
 from issmedia.depot.catalog_ledger import LedgerEntry
 from issmedia.depot.depot import Depot
 from issmedia.depot.publish import Publications

@@ -35,6 +35,11 @@ class Medium:
     opened: Counter[str] = field(default_factory=Counter)
     given: Counter[str] = field(default_factory=Counter)
 
+    @property
+    def device(self) -> int:
+        """Be where the directory is."""
+        return self.volume.device
+
     @contextmanager
     def open(self, path: str) -> Iterator["MediumFile"]:
         """Open a file, and count it."""
@@ -65,6 +70,10 @@ class MediumFile:
         self._medium.given[self._path] += len(data)
         return data
 
+    def pread(self, offset: int, size: int, /) -> bytes:
+        """Read at a place as the file is."""
+        return self._file.pread(offset, size)
+
     def __enter__(self) -> "MediumFile":
         return self
 
@@ -74,10 +83,12 @@ class MediumFile:
         self._file.__exit__(kind, value, trace)
 
 
-def import_from(lab: Site, medium: Medium) -> Imported:
-    """Verify and import what a medium gives, as the command line does, without publishing."""
-    head = [_whole(medium.volume, name) for name in ("manifest.json", "manifest.json.sig")]
-    unverified = UnverifiedBundle(head[0], head[1], (UnverifiedVolume("medium", medium),))
+def import_from(lab: Site, *media: Medium) -> Imported:
+    """Verify and import what media give (`medium`, `medium 2`, …), as the command line does, without publishing."""
+    head = [_whole(media[0].volume, name) for name in ("manifest.json", "manifest.json.sig")]
+    names = ["medium", *(f"medium {number}" for number in range(2, len(media) + 1))]
+    volumes = tuple(UnverifiedVolume(name, medium, head[0]) for name, medium in zip(names, media, strict=True))
+    unverified = UnverifiedBundle(head[0], head[1], volumes)
     depot = lab.depot
     with depot.owned("import of a medium", now=NOW) as owned:
         bundle = verify(unverified, Keyring(depot.keyring), depot.state(), now=NOW, report=ignore)
@@ -98,11 +109,11 @@ def fails(code: int, *, after: int = 0) -> Answer:
     return answer
 
 
-def refused_by(lab: Site, medium: Medium) -> NotIntactError:
-    """See that an import from the medium is refused and changes nothing; give the refusal."""
+def refused_by(lab: Site, *media: Medium) -> NotIntactError:
+    """See that an import from the media is refused and changes nothing; give the refusal."""
     before = lab.state()
     try:
-        import_from(lab, medium)
+        import_from(lab, *media)
     except NotIntactError as refusal:
         assert lab.state() == before
         assert list((lab.root / "store" / "incoming").iterdir()) == []

@@ -184,3 +184,9 @@ def test_what_is_shown_is_one_printable_line(text: str) -> None:
 
     assert len(safe.splitlines()) <= 1
     safe.encode()
+
+
+def test_directories_that_differ_only_in_case_collide_though_their_files_do_not() -> None:
+    found = list(collisions(["A/x/1.rpm", "a/y/2.rpm"]))
+
+    assert [(one.where, one.message) for one in found] == [("a/y/2.rpm", "differs from A only in case or form")]

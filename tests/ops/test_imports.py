@@ -15,6 +15,7 @@ from issmedia.model.documents import Product, Repository
 from issmedia.model.package import Inventory
 from issmedia.model.tree import Tree
 from issmedia.ops import setup
+from issmedia.ops.arriving import pending
 from issmedia.ops.imports import Imported, import_bundle, preview
 from tests.makers.bundles import Bundle, bundle_of, verified
 from tests.makers.documents import NOW
@@ -97,13 +98,14 @@ def test_nothing_is_named_when_a_byte_is_wrong_and_good_blobs_are_kept_for_the_n
     package.write_bytes(damage)
     with pytest.raises(NotIntactError) as caught:
         imported(depot, tmp_path, stick)
-    before, kept = names(depot), len(list(depot.store.walk()))
+    before, (waiting,) = names(depot), pending(depot)
     package.write_bytes(b"a" * 5000)
 
     done = imported(depot, tmp_path, stick)
 
     assert [one.where for one in caught.value.problems] == [f"{stick}: repos/p/zoo/a.rpm"]
-    assert (before, kept, done.added) == ({}, 1, 1)
+    assert [one.lacking for one in waiting.waiting] == [("repos/p/zoo/a.rpm",)]
+    assert (before, done.added, pending(depot)) == ({}, 1, [])
 
 
 def test_names_move_together_or_not_at_all(depot: Depot, tmp_path: Path, stick: Path) -> None:

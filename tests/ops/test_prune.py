@@ -15,8 +15,9 @@ from issmedia.depot.catalog_ledger import GENESIS
 from issmedia.model.documents import Destination, ReceiptRecord
 from issmedia.ops.audit import audit
 from issmedia.ops.prune import Keeping, Pruned, preview, prune
-from tests.makers.documents import NOW
+from tests.makers.documents import NOW, header
 from tests.makers.history import Lab, lab_at
+from tests.makers.volumes import media_of, random_content, set_of
 
 LAST = Keeping(newest=1)
 
@@ -290,3 +291,33 @@ def test_what_is_kept_can_be_gone_back_to(lab: Lab, go_back: Callable[[Lab], obj
     go_back(lab)
 
     assert (lab.seen()["p/zoo/a.rpm"], is_whole(lab)) == (b"4", True)
+
+
+def test_what_an_unfinished_import_brought_stays_until_it_is_forgotten(lab: Lab, tmp_path: Path) -> None:
+    coming = set_of(tmp_path / "hq", media_of("500000"), facts=header(sequence=9), zoo=random_content(12, 60_000))
+    volumes = sorted(coming.write(tmp_path / "set").iterdir())
+    lab.take(volumes[0])
+    brought = [file for file in coming.plan.volumes[0].files if file.path.endswith(".rpm")]
+    trees = [entry.digest for entry in coming.plan.manifest.trees]
+    pruned(lab)
+
+    waited = [lab.depot.store.holds(one) for one in (*trees, *(file.sha256 for file in brought))]
+    lab.depot.pending.forget(coming.plan.id)
+    pruned(lab)
+
+    assert waited == [True] * (len(trees) + len(brought))
+    assert not any(lab.depot.store.holds(file.sha256) for file in brought)
+    assert is_whole(lab)
+
+
+def test_after_a_prune_the_last_volume_finishes_the_import(lab: Lab, tmp_path: Path) -> None:
+    content = random_content(12, 60_000)
+    coming = set_of(tmp_path / "hq", media_of("500000"), facts=header(sequence=9), zoo=content)
+    volumes = sorted(coming.write(tmp_path / "set").iterdir())
+
+    for volume in volumes:
+        lab.take(volume)
+        pruned(lab)
+
+    assert all(lab.depot.store.holds(digest_of(data)) for data in content.values())
+    assert is_whole(lab)

@@ -1,5 +1,6 @@
 """The check of a whole bundle: every fault in one report, however many there are."""
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from issmedia.depot.store import Store
 from issmedia.model.manifest import VerifiedBundle
 from issmedia.ops.verify import MAX_STRAYS, MAX_WARNINGS, check, report_strays
 from tests.makers.bundles import bundle_of, verified
+from tests.makers.volumes import media_of, random_content, set_of
 
 
 @pytest.fixture
@@ -72,3 +74,77 @@ def test_a_flood_of_strays_is_counted_and_not_listed(stick: Path, bundle: Verifi
     assert warned[-1].message.startswith(f"{MAX_STRAYS + 5 - MAX_WARNINGS} more files")
     assert len(refusal.problems) == MAX_STRAYS + 1
     assert refusal.problems[-1].message.startswith("5 more files")
+
+
+@pytest.fixture(scope="module")
+def several(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A good set of three volumes, one file in parts."""
+    root = tmp_path_factory.mktemp("several")
+    content = {"large.rpm": random_content(1, 2_600_000)["1-000.rpm"], **random_content(4, 200_000, seed=2)}
+    made = set_of(root, media_of("1900000"), zoo=content)
+    assert len(made.plan.volumes) > 2
+    assert made.plan.manifest.split
+    return made.write(root / "set")
+
+
+def test_any_volume_can_be_checked_alone_and_all_together(several: Path, tmp_path: Path) -> None:
+    volumes = sorted(several.iterdir())
+    nowhere = Store(Path("/nowhere"))
+
+    for some in ([several], *([volume] for volume in volumes), volumes[1:]):
+        with verified(tmp_path, *some) as found:
+            done = check(found, nowhere, strict=True, workers=2, report=ignore)
+        assert done.files == sum(volume.entry.files for volume in found.volumes)
+
+
+def test_a_part_that_is_bad_is_named_by_its_path(several: Path, tmp_path: Path) -> None:
+    copy = shutil.copytree(several, tmp_path / "copy")
+    (bad,) = copy.rglob("*.001")
+    bad.write_bytes(b"bad")
+
+    with verified(tmp_path, *sorted(copy.iterdir())) as found:
+        refusal = refusal_of(found)
+
+    volume = next(path for path in copy.iterdir() if bad.is_relative_to(path))
+    assert [one.where for one in refusal.problems] == [f"{volume}: {bad.relative_to(volume).as_posix()}"]
+
+
+def test_a_listing_that_is_bad_on_one_volume_is_read_from_another_and_named(several: Path, tmp_path: Path) -> None:
+    copy = shutil.copytree(several, tmp_path / "copy")
+    first = sorted(copy.iterdir())[0]
+    (listing,) = (first / "trees").iterdir()
+    listing.write_bytes(b"x")
+
+    with verified(tmp_path, *sorted(copy.iterdir())) as found:
+        refusal = refusal_of(found)
+
+    assert [one.where for one in refusal.problems] == [f"{first}: trees/{listing.name}"]
+
+
+def test_a_damaged_manifest_is_a_fault_beside_the_others(several: Path, tmp_path: Path) -> None:
+    copy = shutil.copytree(several, tmp_path / "copy")
+    first, second, *_ = sorted(copy.iterdir())
+    (second / "manifest.json").write_bytes(b"{}")
+    (first / "README.txt").unlink()
+
+    with verified(tmp_path, *sorted(copy.iterdir())) as found:
+        refusal = refusal_of(found)
+
+    assert {one.where for one in refusal.problems} == {f"{second}: manifest.json", f"{first}: README.txt"}
+
+
+def test_damaged_sums_are_refused_without_parity_and_a_fault_with_it(several: Path, tmp_path: Path) -> None:
+    copy = shutil.copytree(several, tmp_path / "copy")
+    (sorted(copy.iterdir())[1] / layout.SUMS).write_bytes(b"rotten")
+    mended = set_of(tmp_path / "hq", media_of("500000"), parity=1, zoo=random_content(12, 60_000))
+    volumes = sorted(mended.write(tmp_path / "set").iterdir())
+    (volumes[1] / layout.SUMS).write_bytes(b"rotten")
+
+    with pytest.raises(NotIntactError), verified(tmp_path, *sorted(copy.iterdir())):
+        pass
+    with verified(tmp_path, *volumes) as found:
+        damaged = [one.where for one in found.damaged]
+        refusal = refusal_of(found)
+
+    assert damaged == [str(volumes[1])]
+    assert f"{volumes[1]}: {layout.SUMS}" in [one.where for one in refusal.problems]

@@ -1,9 +1,10 @@
 """The parsing child: reads a hostile document on descriptor 0; `python -m issmedia.content.yum.child` forks them.
 
 The only module that imports createrepo_c. The document is unpacked under a cap into memory, then nothing can be
-written or executed any more, and createrepo_c parses it; comps and modulemd have parsers of their own. What it says
-goes to descriptor 1: that it is ready, then a JSON object a line (`content.yum.parsed`); a refusal goes to descriptor
-2, with exit code 65. The parent trusts none of it.
+written or executed any more, and createrepo_c parses it; comps and modulemd have parsers of their own. A document that
+is cut into slices is not kept in memory: it passes. What it says goes to descriptor 1: that it is ready, then a JSON
+object a line (`content.yum.parsed`), a slice's bytes behind its line; a refusal goes to descriptor 2, with exit code
+65. The parent trusts none of it.
 """
 
 import contextlib
@@ -13,7 +14,8 @@ import re
 import resource
 import signal
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 from xml.parsers import expat
@@ -23,10 +25,22 @@ import msgspec
 
 from issmedia.base.errors import FormatError
 from issmedia.content.yum.comps import groups
+from issmedia.content.yum.cutting import Say, say_slices, unpack_wanted
 from issmedia.content.yum.modulemd import module_streams
-from issmedia.content.yum.nursery import serve
-from issmedia.content.yum.parsed import MARK, READY, REFUSED, Job, Listed, Record
-from issmedia.content.yum.unpack import unpack
+from issmedia.content.yum.nursery import BUFFER, serve
+from issmedia.content.yum.parsed import (
+    MARK,
+    READY,
+    REFUSED,
+    Concerned,
+    Job,
+    Listed,
+    Record,
+    Related,
+    Relation,
+    nevra_key,
+)
+from issmedia.content.yum.unpack import Read, unpack
 from issmedia.model.package import Advisory, Package
 
 _TEXT = 500
@@ -36,8 +50,6 @@ _SECONDS = 600
 _PLACE = re.compile(r" ?'/proc/self/fd/[0-9]+'")
 _CVE = re.compile(r"CVE-[0-9]{4}-[0-9]{4,19}\Z")
 
-Say = Callable[[msgspec.Struct], None]
-
 
 def parse_document(request: bytes) -> None:
     """Parse one document; returns when all of it was said, and exits with `REFUSED` when it was refused."""
@@ -46,7 +58,7 @@ def parse_document(request: bytes) -> None:
     _silence()
     os.write(1, READY)
     try:
-        with open(1, "wb", closefd=False) as out:
+        with open(1, "wb", BUFFER, closefd=False) as out:
             parse(0, _speaker(out), job)
     except (FormatError, createrepo_c.CreaterepoCError, expat.ExpatError) as refusal:
         text = _PLACE.sub("", " ".join(str(refusal).split()))
@@ -58,10 +70,28 @@ def parse(fd: int, say: Say, job: Job) -> None:
     """Unpack and parse the document on a descriptor, saying what it lists; limits this process for good."""
     memory = os.memfd_create("repodata", os.MFD_CLOEXEC)
     limit_resources(job)
+    if job.form == "slices":
+        forbid_writing()
+        say_slices(partial(os.read, fd), say, job)
+        return
     with open(memory, "wb", closefd=False) as out:
-        count = unpack(lambda size: os.read(fd, size), out.write, job)
+        count = _unpack(partial(os.read, fd), out.write, job)
     forbid_writing()
-    path = f"/proc/self/fd/{memory}"
+    if job.form == "relations":
+        say_relations(f"/proc/self/fd/{memory}", say, job)
+    else:
+        _say_content(f"/proc/self/fd/{memory}", say, job, count)
+
+
+def _unpack(read: Read, write: Callable[[bytes], object], job: Job) -> int | None:
+    """Unpack a document; give the number of packages it claims, unless only some of them are wanted."""
+    if job.wanted is None:
+        return unpack(read, write, job)
+    unpack_wanted(read, write, job)
+    return None
+
+
+def _say_content(path: str, say: Say, job: Job, count: int | None) -> None:
     if job.kind == "repomd":
         _records(path, say)
     elif job.kind == "updateinfo":
@@ -85,8 +115,9 @@ def _speaker(out: BinaryIO) -> Say:
     encode = msgspec.json.Encoder().encode
     write = out.write
 
-    def say(item: msgspec.Struct) -> None:
+    def say(item: msgspec.Struct, behind: bytes = b"", /) -> None:
         write(encode(item) + b"\n")
+        write(behind)
 
     return say
 
@@ -194,6 +225,40 @@ def _each(read: Callable[[BinaryIO], Iterable[msgspec.Struct]], path: str, say: 
     with Path(path).open("rb") as file:
         for one in read(file):
             say(one)
+
+
+def say_relations(path: str, say: Say, job: Job) -> None:
+    """Say what each package requires and provides, or which packages each advisory names."""
+    if job.kind == "updateinfo":
+        for record in createrepo_c.UpdateInfo(path).updates:
+            say(Concerned(record.type or "", record.severity or "", tuple(_concerned(record))))
+    else:
+        createrepo_c.xml_parse_primary(path, pkgcb=lambda package: say(_related(package)), do_files=1)
+
+
+def _concerned(record: createrepo_c.UpdateRecord) -> Iterator[str]:
+    for collection in record.collections:
+        for one in collection.packages:
+            yield nevra_key(one.name, one.epoch, one.version, one.release, one.arch)
+
+
+def _related(package: createrepo_c.Package) -> Related:
+    return Related(
+        href=package.location_href,
+        name=package.name,
+        epoch=package.epoch or "0",
+        version=package.version,
+        release=package.release,
+        arch=package.arch,
+        requires=tuple(map(_relation, package.requires)),
+        provides=tuple(map(_relation, package.provides)),
+        files=tuple(path + name for _, path, name, *_ in package.files),
+    )
+
+
+def _relation(found: tuple[str | None, ...]) -> Relation:
+    name, flags, epoch, version, release = found[:5]
+    return name or "", flags or "", epoch or "", version or "", release or ""
 
 
 def _issued(record: createrepo_c.UpdateRecord) -> str:

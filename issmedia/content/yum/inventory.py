@@ -78,7 +78,7 @@ def read_packages(
 ) -> list[Package]:
     """Parse primary.xml and want the packages it lists; those give the result, each href once."""
     with open_blob(_entry(entries, primary.href).sha256) as file:
-        return want_packages(parser.packages(file, _unpacked(primary), where=shown(primary.href)), wanted)
+        return want_packages(parser.packages(file, unpacked_as(primary), where=shown(primary.href)), wanted)
 
 
 def read_advisories(
@@ -101,9 +101,15 @@ def read_groups_and_modules(
             unread.append(Problem(error.where or REPOMD, error.message))
             return ()
 
-    kinds = {record.kind: record for record in records if record.href in entries}
-    comps = next((kinds[kind] for kind in _COMPS if kind in kinds), None)
-    return attempt(comps, parser.groups), attempt(kinds.get("modules"), parser.modules), tuple(unread)
+    there = [record for record in records if record.href in entries]
+    comps, modules = comps_record(there), {record.kind: record for record in there}.get("modules")
+    return attempt(comps, parser.groups), attempt(modules, parser.modules), tuple(unread)
+
+
+def comps_record(records: Iterable[Record]) -> Record | None:
+    """Give the record of comps that is preferred, or None."""
+    kinds = {record.kind: record for record in records}
+    return next((kinds[kind] for kind in _COMPS if kind in kinds), None)
 
 
 def blobs_of_packages(packages: Iterable[Package], entries: Mapping[str, Entry]) -> tuple[tuple[Digest, Package], ...]:
@@ -116,12 +122,19 @@ def blobs_of_packages(packages: Iterable[Package], entries: Mapping[str, Entry])
     return tuple((entry.sha256, package) for entry, package in pairs)
 
 
+def unpacked_as(record: Record) -> Unpacked:
+    """Give what repomd.xml says of a document once it is unpacked."""
+    known = record.open_checksum_type is not None and record.open_checksum is not None
+    checksum = (record.open_checksum_type or "", record.open_checksum or "") if known else None
+    return Unpacked(record.open_size, checksum)
+
+
 def _read(record: Record | None, parse: Parse[T], entries: Mapping[str, Entry], open_blob: Open) -> tuple[T, ...]:
     """Parse a document where the repository has one and it could be had."""
     if record is None or record.href not in entries:
         return ()
     with open_blob(entries[record.href].sha256) as file:
-        return tuple(parse(file, _unpacked(record), where=shown(record.href)))
+        return tuple(parse(file, unpacked_as(record), where=shown(record.href)))
 
 
 def _contradiction(entry: Entry, package: Package) -> FormatError:
@@ -136,9 +149,3 @@ def _entry(entries: Mapping[str, Entry], path: str) -> Entry:
     if path not in entries:
         raise FormatError("is not in the tree", where=shown(path))
     return entries[path]
-
-
-def _unpacked(record: Record) -> Unpacked:
-    known = record.open_checksum_type is not None and record.open_checksum is not None
-    checksum = (record.open_checksum_type or "", record.open_checksum or "") if known else None
-    return Unpacked(record.open_size, checksum)

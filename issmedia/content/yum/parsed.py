@@ -6,8 +6,11 @@ import msgspec
 
 from issmedia.model.package import Package
 
-Kind = Literal["repomd", "primary", "updateinfo", "group", "modules"]
+Kind = Literal["repomd", "primary", "filelists", "other", "updateinfo", "group", "modules"]
 """A document that is parsed; all others are carried unopened."""
+
+Form = Literal["content", "slices", "relations"]
+"""What is said of a document: what it lists, the pieces it can be cut into, or what binds packages to each other."""
 
 READY = b"ready\n"
 """What the child says first, before it reads a byte of the document: what fails until then is no fault of that."""
@@ -15,13 +18,17 @@ READY = b"ready\n"
 REFUSED, MARK = 65, b"refused: "
 """How the child ends when it refuses a document, and what stands before the reason."""
 
+MAX_SLICE = 32 << 20
+"""Bytes of one package, advisory or group; the largest known have some two million."""
+
 Size = Annotated[int, msgspec.Meta(ge=0, le=2**53 - 1)]
 
 
 class Job(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What the child shall parse: at most `limit` bytes once unpacked, of which size and checksum may be known.
 
-    `memory` caps its address space in bytes, beside the unpacked document.
+    `memory` caps its address space in bytes, beside the unpacked document. `wanted` are the only keys to say: hrefs of
+    packages in primary, checksums in filelists and other; in updateinfo names of packages, for a first sieve.
     """
 
     kind: Kind
@@ -29,6 +36,8 @@ class Job(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     size: int | None = None
     checksum: tuple[str, str] | None = None
     memory: int = 2 << 30
+    form: Form = "content"
+    wanted: tuple[str, ...] | None = None
 
 
 class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -50,3 +59,73 @@ class Listed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     package: Package
     base: str | None
+
+
+class Part(msgspec.Struct, frozen=True, array_like=True):
+    """A range of a slice's bytes that names a package, or holds parts which do: `key` says which package."""
+
+    start: Size
+    end: Size
+    key: str = ""
+    inner: "tuple[Part, ...]" = ()
+
+
+class Slice(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A piece of a document: `size` bytes, said right behind this line, as upstream wrote them.
+
+    One package in primary (`key` is its href), filelists or other (its checksum); one advisory, with its packages as
+    parts of `whole`; one element of comps, with names of packages, and of groups as `group_key`; one document of
+    modulemd, with its artifacts. Other pieces may build on what it `gives`, and it on what it `needs`.
+    """
+
+    size: Size
+    key: str = ""
+    whole: Part | None = None
+    gives: tuple[str, ...] = ()
+    needs: tuple[str, ...] = ()
+
+
+Relation = tuple[str, str, str, str, str]
+"""What a package requires or provides: name, flags (EQ, GE, … or nothing), epoch, version, release."""
+
+
+class Related(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A package that primary.xml lists, by its href, with what it requires, what it provides, and its files there."""
+
+    href: str
+    name: str
+    epoch: str
+    version: str
+    release: str
+    arch: str
+    requires: tuple[Relation, ...]
+    provides: tuple[Relation, ...]
+    files: tuple[str, ...]
+
+
+class Concerned(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """An advisory and the packages it names, as `nevra_key` writes them."""
+
+    kind: str
+    severity: str
+    packages: tuple[str, ...]
+
+
+def nevra_key(name: str, epoch: str | None, version: str, release: str, arch: str) -> str:
+    """Write `name-epoch:version-release.arch`, the epoch always there, as modulemd does."""
+    return f"{name}-{epoch or '0'}:{version}-{release}.{arch}"
+
+
+def group_key(group: str) -> str:
+    """Write what a group gives; no package has such a name."""
+    return f"group {group}"
+
+
+def stream_key(name: str, stream: str) -> str:
+    """Write what a module stream gives; no package has such a name."""
+    return f"module {name}:{stream}"
+
+
+def module_key(name: str) -> str:
+    """Write what a module's streams all give."""
+    return f"module {name}"

@@ -7,19 +7,32 @@ that never became ready is an `IssmediaError`: it has not seen the document.
 
 import sys
 import threading
-from collections.abc import Generator, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Collection, Generator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, TypeVar
 
 import msgspec
+from msgspec.structs import replace
 
 import issmedia
 from issmedia.base.errors import FormatError, IssmediaError
 from issmedia.content.yum.nursery import Birth, Nursery
-from issmedia.content.yum.parsed import MARK, READY, REFUSED, Job, Kind, Listed, Record
+from issmedia.content.yum.parsed import (
+    MARK,
+    MAX_SLICE,
+    READY,
+    REFUSED,
+    Concerned,
+    Job,
+    Kind,
+    Listed,
+    Record,
+    Related,
+    Slice,
+)
 from issmedia.model.names import shown
 from issmedia.model.package import Advisory, Group, ModuleStream
 
@@ -32,6 +45,8 @@ MAX_DESCRIBING = 64 << 20
 """Bytes that comps or modulemd may unpack to; the largest known have some ten million."""
 
 _LINE = 1 << 20
+_LONG_LINE = 32 << 20
+"""Bytes of a line that says where each package stands in an advisory."""
 
 T = TypeVar("T", bound=msgspec.Struct)
 
@@ -76,9 +91,12 @@ class Parser:
         """Parse repomd.xml. `file` has a descriptor, at its start; `where` names it in errors."""
         return self._parse(file, Job("repomd", MAX_REPOMD, memory=self.memory), Record, where)
 
-    def packages(self, file: BinaryIO, unpacked: Unpacked, *, where: str) -> list[Listed]:
-        """Parse primary.xml, packed or not; in upstream's order."""
-        return self._parse(file, self._job("primary", unpacked), Listed, where)
+    def packages(
+        self, file: BinaryIO, unpacked: Unpacked, *, where: str, only: Collection[str] | None = None
+    ) -> list[Listed]:
+        """Parse primary.xml, packed or not; in upstream's order. `only` are the hrefs to look for, quickly if few."""
+        job = self._job("primary", unpacked)
+        return self._parse(file, replace(job, wanted=_sorted(only)), Listed, where)
 
     def advisories(self, file: BinaryIO, unpacked: Unpacked, *, where: str) -> list[Advisory]:
         """Parse updateinfo.xml, packed or not; in upstream's order."""
@@ -92,33 +110,57 @@ class Parser:
         """Parse modules.yaml, packed or not; in upstream's order."""
         return self._parse(file, self._job("modules", unpacked, MAX_DESCRIBING), ModuleStream, where)
 
+    def related(self, file: BinaryIO, unpacked: Unpacked, *, where: str) -> Generator[Related, None, None]:
+        """Parse primary.xml for what packages require and provide, one at a time; no other parsing meanwhile."""
+        job = replace(self._job("primary", unpacked), form="relations")
+        return self._each(file, job, Related, where)
+
+    def concerned(self, file: BinaryIO, unpacked: Unpacked, *, where: str) -> list[Concerned]:
+        """Parse updateinfo.xml for the packages that advisories name; in upstream's order."""
+        return self._parse(file, replace(self._job("updateinfo", unpacked), form="relations"), Concerned, where)
+
+    def slices(
+        self, kind: Kind, file: BinaryIO, unpacked: Unpacked, *, where: str, only: Collection[str] | None = None
+    ) -> Generator[tuple[Slice, bytes], None, None]:
+        """Cut a document, packed or not, into slices, one at a time; no other parsing meanwhile.
+
+        `only` are the keys of those wanted. The document stands proved only when all were read.
+        """
+        limit = MAX_DESCRIBING if kind in ("group", "modules") else None
+        job = replace(self._job(kind, unpacked, limit), form="slices", wanted=_sorted(only))
+        decoder = msgspec.json.Decoder(Slice, strict=True)
+        with self._telling(file, job, where) as told:
+            for line in told.lines(_LONG_LINE):
+                yield (piece := decoder.decode(line)), told.exactly(piece.size)
+
     def _job(self, kind: Kind, unpacked: Unpacked, limit: int | None = None) -> Job:
         return Job(
             kind, min(self.max_unpacked, limit or self.max_unpacked), unpacked.size, unpacked.checksum, self.memory
         )
 
     def _parse(self, file: BinaryIO, job: Job, kind: type[T], where: str) -> list[T]:
+        return list(self._each(file, job, kind, where))
+
+    def _each(self, file: BinaryIO, job: Job, kind: type[T], where: str) -> Generator[T, None, None]:
+        decoder = msgspec.json.Decoder(kind, strict=True)
+        with self._telling(file, job, where) as told:
+            for line in told.lines(_LINE):
+                yield decoder.decode(line)
+
+    @contextmanager
+    def _telling(self, file: BinaryIO, job: Job, where: str) -> Iterator["_Told"]:
+        """Have a child parse a document; what it says is to be read to its end within the block."""
         if job.size is not None and job.size > job.limit:
             raise FormatError(f"declares {job.size:,} bytes unpacked, at most {job.limit:,} are allowed", where=where)
-        decoder = msgspec.json.Decoder(kind, strict=True)
         try:
-            with closing(self._said(file, job, where)) as lines:
-                return [decoder.decode(line) for line in lines]
+            with self._guard, self._child(file, job) as (nursery, child):
+                if child.said.readline(len(READY)) != READY:
+                    raise _no_start(nursery.last_words())
+                yield _Told(child.said, self.max_said, where)
+                reason = child.refusal.read(4096)
+                code = nursery.outcome()
         except (msgspec.MsgspecError, UnicodeError, RecursionError) as cause:
             raise FormatError(f"lists what cannot be: {shown(str(cause))}", where=where) from cause
-
-    def _said(self, file: BinaryIO, job: Job, where: str) -> Generator[bytes, None, None]:
-        said = 0
-        with self._guard, self._child(file, job) as (nursery, child):
-            if child.said.readline(len(READY)) != READY:
-                raise _no_start(nursery.last_words())
-            while line := child.said.readline(_LINE):
-                said += len(line)
-                if said > self.max_said or not line.endswith(b"\n"):
-                    raise FormatError("the parser said too much", where=where)
-                yield line
-            reason = child.refusal.read(4096)
-            code = nursery.outcome()
         if code != 0:
             raise FormatError(_failure(code, reason), where=where)
 
@@ -155,6 +197,37 @@ class Parser:
         if self._nursery is not None:
             self._nursery.close()
             self._nursery = None
+
+
+class _Told:
+    """What a child says, up to a limit in bytes."""
+
+    def __init__(self, said: BinaryIO, limit: int, where: str) -> None:
+        self._said = said
+        self._left = limit
+        self._where = where
+
+    def lines(self, longest: int) -> Iterator[bytes]:
+        """Give each line to the end."""
+        while line := self._said.readline(longest):
+            self._left -= len(line)
+            if self._left < 0 or not line.endswith(b"\n"):
+                raise FormatError("the parser said too much", where=self._where)
+            yield line
+
+    def exactly(self, size: int) -> bytes:
+        """Give the bytes behind a line."""
+        self._left -= size
+        if self._left < 0 or size > MAX_SLICE:
+            raise FormatError("the parser said too much", where=self._where)
+        found = self._said.read(size)
+        if len(found) < size:
+            raise FormatError("the parser said too little", where=self._where)
+        return found
+
+
+def _sorted(only: Collection[str] | None) -> tuple[str, ...] | None:
+    return None if only is None else tuple(sorted(only))
 
 
 def _import_path() -> list[str]:

@@ -28,7 +28,14 @@ _ZSTD_IN = 1 << 10
 
 _MEMORY = 128 << 20
 _PROLOGUE = 64 << 10
-_ROOTS: dict[Kind, str] = {"repomd": "repomd", "primary": "metadata", "updateinfo": "updates", "group": "comps"}
+_ROOTS: dict[Kind, str] = {
+    "repomd": "repomd",
+    "primary": "metadata",
+    "filelists": "filelists",
+    "other": "otherdata",
+    "updateinfo": "updates",
+    "group": "comps",
+}
 """Root elements of the documents that are XML."""
 
 

@@ -1,0 +1,88 @@
+"""verify --repairable: can what is at hand still be imported, damaged and incomplete as it may be. Writes nothing."""
+
+from collections.abc import Set
+from dataclasses import dataclass
+
+from issmedia.base.digest import Digest
+from issmedia.base.errors import NotIntactError, Problem
+from issmedia.base.events import Report
+from issmedia.bundle import payload
+from issmedia.bundle.blocks import read_index
+from issmedia.bundle.coming import in_parts, media_of
+from issmedia.bundle.recovery import assess
+from issmedia.bundle.taking import Read
+from issmedia.depot.store import Store
+from issmedia.model.manifest import VerifiedBundle, VolumeEntry
+from issmedia.model.names import shown
+from issmedia.model.tree import blobs_of
+
+
+@dataclass(frozen=True, slots=True)
+class Repairable:
+    """What is wrong with the volumes at hand, and what of the bundle could not be had: `lost` files, each named."""
+
+    bundle: VerifiedBundle
+    bad: tuple[Problem, ...]
+    missing: tuple[VolumeEntry, ...]
+    lost: tuple[Problem, ...]
+
+    @property
+    def importable(self) -> bool:
+        """Say whether an import of these volumes would come to its end."""
+        return not self.lost
+
+
+def repairable(bundle: VerifiedBundle, store: Store, *, workers: int, report: Report) -> Repairable:
+    """Read all that is at hand, and where something lacks, the parity too; the store counts for what it has."""
+    listings = payload.read_trees(bundle, store)
+    blobs = payload.blobs_on(bundle, listings)
+    good: set[Digest] = set()
+
+    def keep(expected: Digest, size: int, read: Read) -> tuple[Digest, int]:
+        found, count = payload.hash_only(expected, size, read)
+        if found == expected:
+            good.add(found)
+        return found, count
+
+    bad = payload.pass_payload(blobs, keep, workers=workers, report=report, phase="verifying")
+    bad += [*listings.spoiled, *bundle.faults, *(one.problem for one in bundle.damaged)]
+    wanted = store.missing(in_parts(bundle.manifest, store.missing(blobs_of(listings.trees.values()))))
+    left = wanted.keys() - good
+    lost = _lost(bundle, listings, left, store, workers=workers, report=report) if left else ()
+    return Repairable(bundle, tuple(bad), bundle.missing, lost)
+
+
+def _lost(
+    bundle: VerifiedBundle,
+    listings: payload.Listings,
+    left: Set[Digest],
+    store: Store,
+    *,
+    workers: int,
+    report: Report,
+) -> tuple[Problem, ...]:
+    """Name what parity cannot give: files on their volumes, or without an index files of the repositories."""
+    manifest = bundle.manifest
+    if manifest.recovery is None:
+        return _absent(bundle, listings, left)
+    try:
+        media = media_of(bundle, store)
+        index = read_index(manifest.recovery, media)
+        found = assess(manifest.recovery, media, workers=workers, report=report)
+    except NotIntactError as cause:
+        return (Problem(cause.where or "", cause.message), *_absent(bundle, listings, left))
+    labels = {entry.number: entry.label for entry in manifest.volumes}
+    protected = {file.sha256 for column in index.data for file in column.files}
+    lost = [Problem(f"{labels[one.volume]}: {shown(one.path)}", "can neither be read nor mended") for one in found.lost]
+    return (*lost, *_absent(bundle, listings, left - protected))
+
+
+def _absent(bundle: VerifiedBundle, listings: payload.Listings, left: Set[Digest]) -> tuple[Problem, ...]:
+    split = {one.sha256 for one in bundle.manifest.split if any(part.sha256 in left for part in one.parts)}
+    gone = left | split
+    return tuple(
+        Problem(f"{repo.path}: {shown(entry.path)}", "is on none of the volumes at hand, or damaged there")
+        for repo in bundle.manifest.repositories
+        for entry in listings.trees[repo.tree].entries
+        if entry.sha256 in gone
+    )

@@ -1,0 +1,248 @@
+"""issmedia import --wait: on a terminal it asks for the volumes that are needed, and notices them."""
+
+import os
+import pty
+import re
+import select
+import shutil
+import signal
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.makers.attacked import command_line
+from tests.makers.shelves import Shelf, shelve
+from tests.makers.sites import Site
+
+WAITING, INTERRUPTED = 7, 130
+PATIENCE_S = 60.0
+
+
+@dataclass
+class Terminal:
+    """A command on a pseudo terminal: what it `said` so far, and a keyboard."""
+
+    pid: int
+    fd: int
+    said: str = ""
+    code: int | None = None
+
+    def until(self, pattern: str) -> str:
+        """Read on until this was said after what was matched before; give what was said until then."""
+        while not (match := re.search(pattern, self.said, re.DOTALL)):
+            assert self._read(), f"ended, and never said {pattern!r}: {self.said}"
+        before, self.said = self.said[: match.end()], self.said[match.end() :]
+        return before
+
+    def end(self) -> str:
+        """Read on until the command ends, keep its exit code, and give what it said last."""
+        while self._read():
+            pass
+        _, status = os.waitpid(self.pid, 0)
+        self.code = os.waitstatus_to_exitcode(status)
+        return self.said
+
+    def press(self, keys: str) -> None:
+        """Type."""
+        os.write(self.fd, keys.encode())
+
+    def _read(self) -> bool:
+        assert select.select([self.fd], [], [], PATIENCE_S)[0], f"silent for {PATIENCE_S} s: {self.said}"
+        try:
+            data = os.read(self.fd, 65536)
+        except OSError:  # what Linux answers when the other side is gone
+            return False
+        self.said += data.decode("utf-8", "replace").replace("\r\n", "\n")
+        return bool(data)
+
+
+@pytest.fixture(scope="module")
+def shelf(tmp_path_factory: pytest.TempPathFactory) -> Shelf:
+    """Three data volumes and one of parity."""
+    return shelve(tmp_path_factory.mktemp("shelf"), "--parity", "1", volumes=3)
+
+
+@pytest.fixture
+def site(shelf: Shelf, tmp_path: Path) -> Site:
+    """A site that waits for them."""
+    return shelf.lab(tmp_path / "site")
+
+
+@pytest.fixture
+def drive(tmp_path: Path) -> "Drive":
+    """An empty drive."""
+    return Drive(tmp_path / "drive")
+
+
+@dataclass(frozen=True)
+class Drive:
+    """A place where one volume at a time lies."""
+
+    path: Path
+
+    def insert(self, volume: Path) -> None:
+        """Swap the volume, in one step."""
+        new = self.path.with_name("tray")
+        shutil.copytree(volume, new)
+        self.eject()
+        new.rename(self.path)
+
+    def eject(self) -> None:
+        """Take out what is there."""
+        if self.path.exists():
+            out = len(list(self.path.parent.glob("out-*")))
+            self.path.rename(self.path.with_name(f"out-{out}"))
+
+
+@pytest.fixture
+def terminals() -> Iterator[list[Terminal]]:
+    """End what a failed test left running."""
+    started: list[Terminal] = []
+    yield started
+    for one in started:
+        if one.code is None:
+            os.kill(one.pid, signal.SIGKILL)
+            os.waitpid(one.pid, 0)
+        os.close(one.fd)
+
+
+def start(terminals: list[Terminal], site: Site, *arguments: str | Path) -> Terminal:
+    """Run a command on a terminal of its own."""
+    command = command_line(site, *arguments)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # threads of the test runner only wait
+        pid, fd = pty.fork()
+    if pid == 0:
+        os.execv(command[0], command)
+    terminals.append(Terminal(pid, fd))
+    return terminals[-1]
+
+
+def asked(text: str, shelf: Shelf) -> list[int]:
+    """List the volumes that the last question names."""
+    question = text[text.rindex(": put volume ") :]
+    return [number for number, label in enumerate(shelf.labels, 1) if label in question]
+
+
+QUESTION = r": put volume [^\n]*\n"
+
+
+def test_it_asks_for_what_is_needed_notices_each_and_ends(
+    shelf: Shelf, site: Site, drive: Drive, terminals: list[Terminal]
+) -> None:
+    drive.insert(shelf.volume(2))
+    terminal = start(terminals, site, "import", "--wait", drive.path)
+    questions = [asked(terminal.until(QUESTION), shelf)]
+
+    drive.insert(shelf.volume(3))
+    questions.append(asked(terminal.until(QUESTION), shelf))
+    drive.insert(shelf.volume(1))
+    terminal.end()
+
+    assert (questions, terminal.code) == ([[1, 3], [1]], 0)
+    assert site.trees() == shelf.hq.trees()
+
+
+def test_it_asks_no_more_once_parity_makes_up_for_the_rest(
+    shelf: Shelf, site: Site, drive: Drive, terminals: list[Terminal]
+) -> None:
+    drive.insert(shelf.volume(1))
+    terminal = start(terminals, site, "import", "--wait", drive.path)
+    terminal.until(QUESTION)
+
+    drive.insert(shelf.volume(4))
+    question = asked(terminal.until(QUESTION), shelf)
+    drive.insert(shelf.volume(3))
+    terminal.end()
+
+    assert (question, terminal.code) == ([2, 3], 0)
+    assert site.trees() == shelf.hq.trees()
+
+
+def test_a_volume_of_another_bundle_is_named_and_left_alone(
+    shelf: Shelf, site: Site, drive: Drive, terminals: list[Terminal], tmp_path: Path
+) -> None:
+    shelf.hq.do("export", "p/zoo-extra", "--to", tmp_path / "other", "--to-site", _known(shelf.hq, site))
+    drive.insert(shelf.volume(1))
+    terminal = start(terminals, site, "import", "--wait", drive.path)
+    terminal.until(QUESTION)
+    before = site.state()
+
+    drive.insert(tmp_path / "other")
+    said = terminal.until(QUESTION)
+
+    assert "is a volume of another bundle" in said
+    assert asked(said, shelf) == [2, 3]
+    assert before == site.state()
+    drive.insert(shelf.volume(2))
+    terminal.until(QUESTION)
+    drive.insert(shelf.volume(3))
+    terminal.end()
+    assert (terminal.code, site.trees()) == (0, shelf.hq.trees())
+
+
+def _known(hq: Site, site: Site) -> str:
+    """Let the sender know of the site, so that the bundle is one of another chain."""
+    hq.do("site", "add", site.root.name)
+    return site.root.name
+
+
+def test_a_volume_that_is_damaged_is_said_and_asked_for_again(
+    shelf: Shelf, site: Site, drive: Drive, terminals: list[Terminal], tmp_path: Path
+) -> None:
+    spoiled = shelf.copied(tmp_path / "spoiled")
+    bad = spoiled.volume(2) / "repos/p/zoo/Packages/b/bat-1.0-1.noarch.rpm"
+    bad.write_bytes(bad.read_bytes()[:-1])
+    drive.insert(shelf.volume(1))
+    terminal = start(terminals, site, "import", "--wait", drive.path)
+    terminal.until(QUESTION)
+
+    drive.insert(spoiled.volume(2))
+    said = terminal.until(QUESTION)
+    drive.insert(shelf.volume(3))
+    last = terminal.until(QUESTION)
+
+    assert "bat-1.0-1.noarch.rpm" in said
+    assert (asked(said, shelf), asked(last, shelf)) == ([2, 3], [2])
+    drive.insert(shelf.volume(2))
+    terminal.end()
+    assert (terminal.code, site.trees()) == (0, shelf.hq.trees())
+
+
+def test_an_empty_drive_is_no_answer_and_enter_looks_again(
+    shelf: Shelf, site: Site, drive: Drive, terminals: list[Terminal]
+) -> None:
+    drive.insert(shelf.volume(1))
+    terminal = start(terminals, site, "import", "--wait", drive.path)
+    terminal.until(QUESTION)
+
+    terminal.press("\n")
+    again = asked(terminal.until(QUESTION), shelf)
+    drive.eject()
+    drive.insert(shelf.volume(2))
+    question = asked(terminal.until(QUESTION), shelf)
+
+    assert (again, question) == ([2, 3], [3])
+
+
+def test_whoever_gives_up_loses_nothing(shelf: Shelf, site: Site, drive: Drive, terminals: list[Terminal]) -> None:
+    drive.insert(shelf.volume(1))
+    terminal = start(terminals, site, "import", "--wait", drive.path)
+    terminal.until(QUESTION)
+
+    terminal.press("\x03")
+    said = terminal.end()
+
+    assert (terminal.code, "Traceback" in said) == (INTERRUPTED, False)
+    site.do("import", shelf.volume(2), shelf.volume(3))
+    assert site.trees() == shelf.hq.trees()
+
+
+def test_without_a_terminal_it_does_not_wait(shelf: Shelf, site: Site) -> None:
+    outcome = site.call("import", "--wait", shelf.volume(1))
+
+    assert outcome.code == WAITING
+    assert "no terminal to ask on" in outcome.err
