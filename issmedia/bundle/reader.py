@@ -141,8 +141,7 @@ def volumes_in(directory: Path) -> list[Path]:
     """List the volumes of a set that lie in a directory; none where that is a volume itself, or no set."""
     with contextlib.suppress(OSError):
         if not (directory / layout.MANIFEST).exists():
-            found = (entry for entry in directory.iterdir() if layout.is_volume_label(entry.name))
-            return sorted(entry for entry in found if not entry.is_symlink())
+            return sorted(entry for entry in directory.iterdir() if layout.is_volume_label(entry.name))
     return []
 
 

@@ -5,8 +5,7 @@ from pathlib import Path
 import pytest
 
 from issmedia.base import files
-from issmedia.base.digest import Digest, digest_of
-from issmedia.base.errors import DepotError
+from issmedia.base.digest import digest_of
 from issmedia.depot.pending import Begun, Pending
 
 ONE = Begun(digest_of(b"one"), b"one", b"signed", {1: b"sums of 1"})
@@ -117,14 +116,15 @@ def test_what_is_no_bundle_and_no_sums_is_passed_over(pending: Pending, tmp_path
     assert pending.all() == [ONE]
 
 
-def test_a_memory_that_cannot_be_read_is_named(pending: Pending, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["manifest.json", "manifest.json.sig"])
+def test_what_was_half_forgotten_is_no_bundle_and_is_swept(pending: Pending, tmp_path: Path, name: str) -> None:
     pending.keep(ONE)
-    (tmp_path / "pending" / ONE.id / "manifest.json.sig").unlink()
+    (tmp_path / "pending" / ONE.id / name).unlink()
 
-    with pytest.raises(DepotError, match="No such file") as caught:
-        pending.find(Digest(ONE.id))
+    found = pending.find(ONE.id), pending.all()
+    pending.sweep()
 
-    assert caught.value.where == str(tmp_path / "pending" / ONE.id)
+    assert (found, list((tmp_path / "pending").iterdir())) == ((None, []), [])
 
 
 def test_a_manifest_that_rotted_here_was_not_kept_and_may_be_kept_again(pending: Pending, tmp_path: Path) -> None:
