@@ -25,6 +25,7 @@ def test_a_small_measurement_has_every_figure_and_leaves_nothing(tmp_path: Path)
     assert [one["work"].strip() for one in found["figures"] if one["target"] is None] == [
         "to cp -r + sync + openssl on all cores",
         "size of a volume of 240 files",
+        "the whole plan",
     ]
     assert list(tmp_path.iterdir()) == []
 
