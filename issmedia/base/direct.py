@@ -26,6 +26,16 @@ _unused: list[mmap.mmap] = []
 """Buffers of files that are done: the first touch of new memory for each file would cost what is to be saved."""
 
 
+def borrow() -> mmap.mmap:
+    """Take an aligned buffer of a piece; `give_back` lets the next file have it."""
+    return _unused.pop() if _unused else mmap.mmap(-1, PIECE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+
+
+def give_back(buffer: mmap.mmap) -> None:
+    """Let another file have a buffer."""
+    _unused.append(buffer)
+
+
 def begin(fd: int) -> bool:
     """Let writes go past the page cache; False where the file system has no such thing."""
     flags = fcntl.fcntl(fd, fcntl.F_GETFL)
@@ -52,7 +62,7 @@ class Pieces:
     def __init__(self, write: Callable[[memoryview], None]) -> None:
         self._write = write
         self._filled = 0
-        self._buffer = _unused.pop() if _unused else mmap.mmap(-1, PIECE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+        self._buffer = borrow()
 
     def add(self, data: bytes) -> None:
         """Append all of `data`."""
@@ -75,4 +85,4 @@ class Pieces:
         end(fd)
         if left[blocks:]:
             self._write(left[blocks:])
-        _unused.append(self._buffer)
+        give_back(self._buffer)

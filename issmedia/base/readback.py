@@ -13,8 +13,6 @@ from issmedia.base import direct
 from issmedia.base.mounts import MEMORY, kind_of
 
 _BLOCK = 4096
-_free: list[mmap.mmap] = []
-"""Aligned buffers that no file uses."""
 
 
 class Means(IntEnum):
@@ -64,7 +62,7 @@ class ReadBack:
     def close(self) -> None:
         """Give the buffer back."""
         if self._buffer is not None:
-            _free.append(self._buffer)
+            direct.give_back(self._buffer)
             self._buffer = None
 
     def __enter__(self) -> "ReadBack":
@@ -77,7 +75,7 @@ class ReadBack:
         os.posix_fadvise(self._fd, 0, 0, os.POSIX_FADV_DONTNEED)
         if not direct.begin(self._fd):
             return Means.DROPPED
-        self._buffer = _free.pop() if _free else mmap.mmap(-1, direct.PIECE)
+        self._buffer = direct.borrow()
         return Means.DIRECT
 
     def _refill(self, buffer: mmap.mmap) -> None:

@@ -8,17 +8,15 @@ import contextlib
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
+from functools import partial
 
-import zstandard
-
-from issmedia.base.digest import Digest, copy_and_hash, digest_of
+from issmedia.base.digest import digest_of
 from issmedia.base.errors import DamagedBlobError, FormatError, IssmediaError, NotIntactError, Problem
-from issmedia.bundle.listing import unpack
+from issmedia.bundle.listing import unpack_capped
 from issmedia.bundle.stripes import Code
-from issmedia.bundle.taking import Read, take_file
+from issmedia.bundle.taking import take_bytes, take_file, writing_to
 from issmedia.depot.store import Store
 from issmedia.model.manifest import VolumeSource
-from issmedia.model.names import shown
 from issmedia.model.recovery import (
     INDEX,
     MAX_INDEX,
@@ -64,7 +62,7 @@ def read_index(recovery: Recovery, media: Media) -> RecoveryIndex:
         except _UNREADABLE as bad:
             problems.append(Problem(where, bad.message if isinstance(bad, IssmediaError) else "cannot be read"))
             continue
-        return parse_index(_unpacked(packed, where), recovery, where=where)
+        return parse_index(unpack_capped(packed, MAX_INDEX, what="an index", where=where), recovery, where=where)
     numbers = ", ".join(map(str, recovery.volumes))
     raise NotIntactError(
         "no parity volume with a good index is at hand: nothing can be repaired",
@@ -213,7 +211,8 @@ def _exactly(pread: Callable[[int, int], bytes], piece: Piece) -> bytes | None:
 
 def _has_whole(source: VolumeSource, file: Entry) -> bool:
     try:
-        _take(source, file.path, file.sha256, file.size, len)
+        with source.open(file.path) as opened:
+            take_file(opened, file.sha256, writing_to(len), size=file.size, most=file.size)
     except _UNREADABLE:
         return False
     return True
@@ -227,29 +226,4 @@ def _copies(recovery: Recovery, media: Media) -> Iterator[tuple[str, Callable[[]
         yield f"store/{entry.sha256}", lambda: store.read(entry.sha256, entry.size)
     sources = [(f"volume {number}", media.volumes[number]) for number in recovery.volumes if number in media.volumes]
     for name, source in (*sources, *(("a volume of unknown number", source) for source in media.others)):
-        yield f"{name}: {INDEX}", lambda source=source: _copy(source, entry.sha256, entry.size)  # type: ignore[misc]
-
-
-def _copy(source: VolumeSource, expected: Digest, size: int) -> bytes:
-    parts: list[bytes] = []
-    _take(source, INDEX, expected, size, parts.append)
-    return b"".join(parts)
-
-
-def _take(source: VolumeSource, path: str, expected: Digest, size: int, write: Callable[[bytes], object]) -> None:
-    def keep(_expected: Digest, most: int, read: Read) -> tuple[Digest, int]:
-        found, count, _ = copy_and_hash(read, write, limit=most)
-        return found, count
-
-    with source.open(path) as file:
-        take_file(file, expected, keep, size=size, most=size)
-
-
-def _unpacked(packed: bytes, where: str) -> bytes:
-    try:
-        size = zstandard.get_frame_parameters(packed).content_size
-    except zstandard.ZstdError as cause:
-        raise FormatError(f"not one zstd frame: {shown(str(cause))}", where=where) from cause
-    if size > MAX_INDEX:
-        raise FormatError(f"an index of {size} bytes, at most {MAX_INDEX} are allowed", where=where)
-    return unpack(packed, size, None, where=where)
+        yield f"{name}: {INDEX}", partial(take_bytes, source, INDEX, entry.sha256, size=entry.size, most=entry.size)

@@ -25,7 +25,7 @@ from issmedia.bundle.faults import fault
 from issmedia.bundle.payload import require_none
 from issmedia.bundle.placing import AGAIN, Placing, left_in, read_if_there
 from issmedia.bundle.reader import DirectoryVolume, read_sums
-from issmedia.bundle.taking import Read, take_file
+from issmedia.bundle.taking import take_file, writing_to
 from issmedia.bundle.volume import PlannedFile, PlannedVolume
 from issmedia.model.fat import Fat32
 from issmedia.model.manifest import (
@@ -52,6 +52,13 @@ class Original:
     where: str
     source: VolumeSource
     volume: PlannedVolume
+
+    def files(self, manifest: str = layout.MANIFEST) -> list[PlannedFile]:
+        """List all that the volume consists of: what is declared, and what declares it; the manifest by this name."""
+        apart = {manifest: self.bundle.manifest, layout.SUMS: self.volume.sums}
+        apart[layout.SIGNATURES] = self.bundle.signatures
+        made = [PlannedFile(name, digest_of(data), len(data), data) for name, data in apart.items() if data]
+        return [*self.volume.files, *made]
 
 
 def original(bundle: UnverifiedBundle) -> Original:
@@ -94,7 +101,8 @@ def read_back(one: Original, directory: Path, *, workers: int, report: Report) -
     the next run writes them anew.
     """
     try:
-        return _ReadingBack(directory, report).run(_written(one, directory), workers)
+        manifest = layout.MANIFEST if (directory / layout.MANIFEST).exists() else layout.PARTIAL
+        return _ReadingBack(directory, report).run(one.files(manifest), workers)
     except OSError as cause:
         raise files.system_error(cause, str(directory)) from cause
 
@@ -183,21 +191,8 @@ class _Filler:
 
     def fill(self, file: PlannedFile, out: files.Staged) -> None:
         """Copy one file, hashing it; `NotIntactError` where it is not what was declared."""
-
-        def keep(_expected: Digest, limit: int, read: Read) -> tuple[Digest, int]:
-            digest, size, _ = copy_and_hash(read, out.write, limit=limit)
-            return digest, size
-
         with self._source.open(file.path) as opened:
-            take_file(opened, file.sha256, keep, size=file.size, most=file.size)
-
-
-def _written(one: Original, directory: Path) -> list[PlannedFile]:
-    """List all that a copy consists of: what is declared, and what declares it."""
-    manifest = layout.MANIFEST if (directory / layout.MANIFEST).exists() else layout.PARTIAL
-    apart = {manifest: one.bundle.manifest, layout.SUMS: one.volume.sums, layout.SIGNATURES: one.bundle.signatures}
-    made = [PlannedFile(name, digest_of(data), len(data), data) for name, data in apart.items() if data]
-    return [*one.volume.files, *made]
+            take_file(opened, file.sha256, writing_to(out.write), size=file.size, most=file.size)
 
 
 class _ReadingBack:

@@ -2,11 +2,11 @@
 
 import zstandard
 
-from issmedia.base.digest import Digest, copy_and_hash, digest_of
+from issmedia.base.digest import digest_of
 from issmedia.base.errors import FormatError, NotIntactError
 from issmedia.bundle import layout
-from issmedia.bundle.taking import Read, take_file
-from issmedia.model.manifest import Stored, TreeEntry, UnverifiedVolume, VerifiedVolume, VolumeSource
+from issmedia.bundle.taking import take_bytes
+from issmedia.model.manifest import TreeEntry, UnverifiedVolume, VerifiedVolume
 from issmedia.model.names import shown
 from issmedia.model.tree import MAX_TREE_BYTES, Tree, parse_tree
 
@@ -50,6 +50,17 @@ def unpack(stored: bytes, size: int, base: bytes | None, *, where: str) -> bytes
         raise FormatError("a frame that needs too much memory", where=where) from cause
 
 
+def unpack_capped(packed: bytes, most: int, *, what: str, where: str) -> bytes:
+    """Decompress one frame that says itself how long it is, at most so many bytes; `what` names it in the refusal."""
+    try:
+        size = zstandard.get_frame_parameters(packed).content_size
+    except zstandard.ZstdError as cause:
+        raise FormatError(f"not one zstd frame: {shown(str(cause))}", where=where) from cause
+    if size > most:
+        raise FormatError(f"{what} of {size} bytes, at most {most} are allowed", where=where)
+    return unpack(packed, size, None, where=where)
+
+
 def read_listing(volume: UnverifiedVolume | VerifiedVolume, entry: TreeEntry, base: bytes | None) -> Tree:
     """Read a tree off a volume: its stored digest, decompression under its size, its own digest, its form.
 
@@ -60,25 +71,13 @@ def read_listing(volume: UnverifiedVolume | VerifiedVolume, entry: TreeEntry, ba
     if (most := max(entry.size, entry.stored.size)) > MAX_TREE_BYTES:
         raise FormatError(f"a listing of {most} bytes, at most {MAX_TREE_BYTES} are allowed", where=where)
     try:
-        stored = _stored(volume.source, path, entry.stored)
+        stored = take_bytes(volume.source, path, entry.stored.sha256, size=entry.stored.size, most=entry.stored.size)
     except NotIntactError as bad:
         raise NotIntactError(bad.message, where=where) from bad
     data = unpack(stored, entry.size, base, where=where)
     if (found := digest_of(data)) != entry.digest:
         raise NotIntactError(f"expected tree {entry.digest}, found {found}", where=where)
     return parse_tree(data, where=where)
-
-
-def _stored(source: VolumeSource, path: str, expected: Stored) -> bytes:
-    parts: list[bytes] = []
-
-    def keep(_expected: Digest, size: int, read: Read) -> tuple[Digest, int]:
-        found, count, _ = copy_and_hash(read, parts.append, limit=size)
-        return found, count
-
-    with source.open(path) as file:
-        take_file(file, expected.sha256, keep, size=expected.size, most=expected.size)
-    return b"".join(parts)
 
 
 def _raw(base: bytes) -> zstandard.ZstdCompressionDict:

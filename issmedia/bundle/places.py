@@ -7,13 +7,11 @@ The digest in `SHA256SUMS` vouches for it, but nothing is believed that depends 
 import re
 from collections.abc import Iterable, Sequence
 
-import zstandard
-
-from issmedia.base.digest import Digest, copy_and_hash
+from issmedia.base.digest import Digest
 from issmedia.base.errors import FormatError, NotIntactError
 from issmedia.bundle import layout
-from issmedia.bundle.listing import pack, unpack
-from issmedia.bundle.taking import Read, take_file
+from issmedia.bundle.listing import pack, unpack_capped
+from issmedia.bundle.taking import take_bytes
 from issmedia.model.manifest import VerifiedBundle, VerifiedVolume
 
 _MOST = 256 << 20
@@ -45,19 +43,6 @@ def parse_places(text: bytes) -> dict[str, int]:
 
 
 def _read(volume: VerifiedVolume) -> bytes:
-    parts: list[bytes] = []
-
-    def keep(_expected: Digest, size: int, read: Read) -> tuple[Digest, int]:
-        found, count, _ = copy_and_hash(read, parts.append, limit=size)
-        return found, count
-
-    with volume.source.open(layout.PLACES) as file:
-        take_file(file, volume.index[layout.PLACES], keep, size=None, most=min(volume.entry.bytes, _MOST))
-    packed = b"".join(parts)
-    try:
-        size = zstandard.get_frame_parameters(packed).content_size
-    except zstandard.ZstdError as cause:
-        raise FormatError("is no zstd frame", where=layout.PLACES) from cause
-    if size > _MOST:
-        raise FormatError(f"unpacks to {size} bytes, at most {_MOST} are allowed", where=layout.PLACES)
-    return unpack(packed, size, None, where=layout.PLACES)
+    most = min(volume.entry.bytes, _MOST)
+    packed = take_bytes(volume.source, layout.PLACES, volume.index[layout.PLACES], size=None, most=most)
+    return unpack_capped(packed, _MOST, what="a hint", where=layout.PLACES)

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+from issmedia.base.digest import Digest
 from issmedia.base.events import Advanced, Finished, Report, Started
 from issmedia.bundle.blocks import Blocks, Media, read_index
 from issmedia.bundle.stripes import in_order
@@ -28,6 +29,7 @@ class Assessment:
     `bad` has of each stripe that lacks blocks the volumes whose block is bad or not at hand; `beyond` are the stripes
     of which more blocks are bad than there is parity. `missing` volumes are not at hand, `damaged` files are of those
     that are. `lost` files of data volumes can neither be read nor rebuilt.
+    `protected` are the blobs that parity covers.
     """
 
     stripes: int
@@ -36,6 +38,7 @@ class Assessment:
     missing: tuple[int, ...]
     damaged: tuple[Place, ...]
     lost: tuple[Place, ...]
+    protected: frozenset[Digest]
 
     @property
     def is_repairable(self) -> bool:
@@ -48,7 +51,8 @@ def assess(recovery: Recovery, media: Media, *, workers: int, report: Report) ->
 
     `NotIntactError` where no index is at hand.
     """
-    blocks = Blocks(recovery, read_index(recovery, media), media)
+    index = read_index(recovery, media)
+    blocks = Blocks(recovery, index, media)
     bad = _bad_blocks(blocks, recovery, workers, report)
     beyond = frozenset(beyond_repair(bad, recovery.m))
     damaged, lost = [], []
@@ -59,7 +63,10 @@ def assess(recovery: Recovery, media: Media, *, workers: int, report: Report) ->
             if hopeless and column < blocks.k:
                 lost.append(place)
     missing = [one.number for number, one in enumerate(blocks.columns) if not blocks.at_hand(number)]
-    return Assessment(recovery.stripes, bad, tuple(sorted(beyond)), tuple(missing), tuple(damaged), tuple(lost))
+    protected = frozenset(file.sha256 for column in index.data for file in column.files)
+    return Assessment(
+        recovery.stripes, bad, tuple(sorted(beyond)), tuple(missing), tuple(damaged), tuple(lost), protected
+    )
 
 
 def _bad_blocks(blocks: Blocks, recovery: Recovery, workers: int, report: Report) -> dict[int, frozenset[int]]:

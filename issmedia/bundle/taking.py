@@ -2,14 +2,24 @@
 
 from collections.abc import Callable
 
-from issmedia.base.digest import Digest
+from issmedia.base.digest import Digest, copy_and_hash
 from issmedia.base.errors import NotIntactError
 from issmedia.bundle.faults import fault
-from issmedia.model.manifest import OpenedFile
+from issmedia.model.manifest import OpenedFile, VolumeSource
 
 Read = Callable[[int], bytes]
 Keep = Callable[[Digest, int, Read], tuple[Digest, int]]
 """Takes expected digest, bytes and a reader; copies to the end of the reader and returns digest and bytes found."""
+
+
+def writing_to(write: Callable[[bytes], object]) -> Keep:
+    """Make a `Keep` that hands what it hashes to `write`."""
+
+    def keep(_expected: Digest, limit: int, read: Read) -> tuple[Digest, int]:
+        found, size, _ = copy_and_hash(read, write, limit=limit)
+        return found, size
+
+    return keep
 
 
 class _MediumError(Exception):
@@ -40,3 +50,11 @@ def take_file(file: OpenedFile, expected: Digest, keep: Keep, *, size: int | Non
         raise NotIntactError(f"expected {limit} bytes, found more")
     if found != expected:
         raise NotIntactError(f"expected sha256 {expected}, read {found}")
+
+
+def take_bytes(source: VolumeSource, path: str, expected: Digest, *, size: int | None, most: int) -> bytes:
+    """Take a file into memory, as `take_file` does."""
+    parts: list[bytes] = []
+    with source.open(path) as file:
+        take_file(file, expected, writing_to(parts.append), size=size, most=most)
+    return b"".join(parts)

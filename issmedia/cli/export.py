@@ -23,7 +23,6 @@ from issmedia.cli.evidence import leave_export_report
 from issmedia.cli.exported import announce, show
 from issmedia.cli.face import Face, command
 from issmedia.cli.passphrase import ask_passphrases
-from issmedia.cli.sleeves import leave_sleeves
 from issmedia.content.yum.content import describing_yum, urgent_packages
 from issmedia.depot.depot import Depot, open_depot
 from issmedia.model.manifest import Tool
@@ -227,6 +226,8 @@ def _export(
             report=report,
         )
         if options.media or to.images:
+            from issmedia.cli.sleeves import leave_sleeves  # draws codes: a tenth of the start of every export
+
             leave_sleeves(plan, to.directory, signers.fingerprints)
         leave_export_report(owned, plan.id, plan.manifest, options.bases, to.directory, signers)
     return show(face, plan, {one.entry.number: to.place(plan, one.entry.number) for one in plan.volumes})

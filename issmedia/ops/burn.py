@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from issmedia.base import files
-from issmedia.base.digest import CHUNK, Digest, digest_of
+from issmedia.base.digest import CHUNK, Digest
 from issmedia.base.errors import FormatError, NotIntactError, Problem, UsageError
 from issmedia.base.events import Note, Report, Warned
 from issmedia.base.readback import Means
@@ -25,7 +25,6 @@ from issmedia.bundle.growing import pieces
 from issmedia.bundle.image import ImageVolume
 from issmedia.bundle.iso import ImageFacts, image_tree, sweep_trees
 from issmedia.bundle.reader import DirectoryVolume
-from issmedia.bundle.volume import PlannedFile
 from issmedia.depot.depot import OwnedDepot
 from issmedia.model.manifest import Manifest, UnverifiedBundle, VolumeEntry
 from issmedia.model.names import shown
@@ -90,7 +89,7 @@ class _Run:
         self._depot = depot
         self._workers = workers
         self._report = report
-        self._planned = _planned(one)
+        self._planned = one.files()
 
     def burn(self, options: BurnOptions, *, now: str) -> Burned:
         """Burn what is not on the medium yet; read back, and record."""
@@ -211,17 +210,6 @@ class _Run:
         }
         with self._depot.catalog.changing() as db:
             db.ledger.append("burn", facts, now=now)
-
-
-def _planned(one: Original) -> list[PlannedFile]:
-    """List all files that a disc of this volume holds: what is declared, and what declares it."""
-    apart = {
-        layout.MANIFEST: one.bundle.manifest,
-        layout.SUMS: one.volume.sums,
-        layout.SIGNATURES: one.bundle.signatures,
-    }
-    made = [PlannedFile(name, digest_of(data), len(data), data) for name, data in apart.items() if data]
-    return [*one.volume.files, *made]
 
 
 def _whole(fd: int) -> Iterator[bytes]:

@@ -160,11 +160,11 @@ def export_bundle(
 
 def _is_draft_of(bundle: Draft, manifest: Manifest) -> bool:
     """Say whether a manifest is this draft's, whatever parity was added to it."""
-    data = replace_parity(manifest, len(bundle.volumes))
+    data = _without_parity(manifest, len(bundle.volumes))
     return bool(bundle.parity) == bool(manifest.recovery) and finish(bundle).manifest == data
 
 
-def replace_parity(manifest: Manifest, volumes: int) -> Manifest:
+def _without_parity(manifest: Manifest, volumes: int) -> Manifest:
     """Give a manifest without its parity."""
     return msgspec.structs.replace(manifest, recovery=None, volumes=manifest.volumes[:volumes])
 

@@ -7,7 +7,6 @@ from issmedia.base.digest import Digest
 from issmedia.base.errors import NotIntactError, Problem
 from issmedia.base.events import Report
 from issmedia.bundle import payload
-from issmedia.bundle.blocks import read_index
 from issmedia.bundle.coming import in_parts, media_of
 from issmedia.bundle.recovery import assess
 from issmedia.bundle.taking import Read
@@ -66,15 +65,12 @@ def _lost(
     if manifest.recovery is None:
         return _absent(bundle, listings, left)
     try:
-        media = media_of(bundle, store)
-        index = read_index(manifest.recovery, media)
-        found = assess(manifest.recovery, media, workers=workers, report=report)
+        found = assess(manifest.recovery, media_of(bundle, store), workers=workers, report=report)
     except NotIntactError as cause:
         return (Problem(cause.where or "", cause.message), *_absent(bundle, listings, left))
     labels = {entry.number: entry.label for entry in manifest.volumes}
-    protected = {file.sha256 for column in index.data for file in column.files}
     lost = [Problem(f"{labels[one.volume]}: {shown(one.path)}", "can neither be read nor mended") for one in found.lost]
-    return (*lost, *_absent(bundle, listings, left - protected))
+    return (*lost, *_absent(bundle, listings, left - found.protected))
 
 
 def _absent(bundle: VerifiedBundle, listings: payload.Listings, left: Set[Digest]) -> tuple[Problem, ...]:
