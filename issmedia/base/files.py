@@ -295,8 +295,17 @@ def space_for(sizes: Iterable[int]) -> int:
 def require_space(path: Path, needed: int) -> None:
     """Raise `NoSpaceError` unless `needed` bytes and a reserve of 1 % or 64 MB are free below `path`."""
     facts = os.statvfs(path)
+    _require(path, needed, reserve=min(64 << 20, facts.f_blocks * facts.f_frsize // 100))
+
+
+def require_free(path: Path, needed: int) -> None:
+    """Raise `NoSpaceError` unless `needed` bytes are free below `path`: of a medium nothing is held back."""
+    _require(path, needed, reserve=0)
+
+
+def _require(path: Path, needed: int, *, reserve: int) -> None:
+    facts = os.statvfs(path)
     free = facts.f_bavail * facts.f_frsize
-    reserve = min(64 << 20, facts.f_blocks * facts.f_frsize // 100)
     if needed and free < needed + reserve:
         raise NoSpaceError(
             f"{needed:,} bytes are needed, {max(0, free - reserve):,} are free",

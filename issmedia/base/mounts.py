@@ -34,9 +34,13 @@ _KINDS = {
 MEMORY = frozenset({"tmpfs", "ramfs"})
 """File systems that have no medium below them."""
 
+FUSE = "fuse"
+"""The name of all file systems that are programs: these keep in memory what they like, past O_DIRECT."""
+
 FOLDING = frozenset({"vfat", "exfat", "ntfs", "ntfs3"})
 """File systems for which two names that differ in case are one, here or in other systems."""
 
+_CLUSTER = 4096
 _LONGEST = 128
 _STATFS = 256
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -74,6 +78,36 @@ def mount_point(directory: Path) -> Path:
     """Say where the file system of a directory is mounted."""
     resolved = directory.resolve()
     return next(path for path in (resolved, *resolved.parents) if os.path.ismount(path))
+
+
+def cluster_of(directory: Path) -> int:
+    """Give the bytes in which room is given out, as a file system on a device says, also one of FUSE's.
+
+    Elsewhere, over a network or in memory, that number has other meanings: there it is taken to be 4,096.
+    """
+    return os.statvfs(directory).f_frsize if os.major(os.stat(directory).st_dev) else _CLUSTER
+
+
+def forget_device(directory: Path, *, system: Path = Path("/")) -> bool:
+    """Drop what memory holds of the device below a directory; False where there is none, or we may not read it.
+
+    What has not been written out stays.
+    """
+    number = os.stat(directory).st_dev
+    device = system / f"sys/dev/block/{os.major(number)}:{os.minor(number)}"
+    if not device.exists():
+        return False
+    try:
+        fd = os.open(system / "dev" / device.resolve().name.replace("!", "/"), os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        if os.fstat(fd).st_rdev != number:
+            return False
+        os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
+    finally:
+        os.close(fd)
+    return True
 
 
 def device_of(directory: Path, *, system: Path = Path("/")) -> Device:

@@ -8,9 +8,10 @@ import mmap
 import os
 import stat
 from enum import IntEnum
+from pathlib import Path
 
 from issmedia.base import direct
-from issmedia.base.mounts import MEMORY, kind_of
+from issmedia.base.mounts import FUSE, MEMORY, forget_device, kind_at, kind_of
 
 _BLOCK = 4096
 
@@ -19,8 +20,9 @@ class Means(IntEnum):
     """How a file was read back, the weakest first."""
 
     NONE = 0
-    DROPPED = 1
-    DIRECT = 2
+    UNSURE = 1
+    DROPPED = 2
+    DIRECT = 3
 
     @property
     def text(self) -> str:
@@ -30,9 +32,24 @@ class Means(IntEnum):
 
 _TEXTS = {
     Means.NONE: "not possible: memory file system",
+    Means.UNSURE: "perhaps from memory, since FUSE keeps what it likes; verify it when it is mounted again",
     Means.DROPPED: "page cache dropped (posix_fadvise)",
     Means.DIRECT: "O_DIRECT",
 }
+
+
+def best_means(directory: Path) -> Means:
+    """Say what reading back from a directory can be at best; to be asked before, once all of it was flushed.
+
+    O_DIRECT passes by the kernel's memory of a file. Where FUSE's program has the file from a device, the kernel has
+    that device in memory too: that is dropped here, once for all files.
+    """
+    kind = kind_at(directory)
+    if kind in MEMORY:
+        return Means.NONE
+    if kind != FUSE:
+        return Means.DIRECT
+    return Means.DROPPED if forget_device(directory) else Means.UNSURE
 
 
 class ReadBack:

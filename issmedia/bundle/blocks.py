@@ -50,11 +50,14 @@ class Media:
         return (known, *self.others) if known else tuple(self.others)
 
 
-def read_index(recovery: Recovery, media: Media) -> RecoveryIndex:
+def read_index(recovery: Recovery, media: Media, *, most: int = MAX_INDEX) -> RecoveryIndex:
     """Read the index from the store or from the first parity volume whose copy is good; `NotIntactError` without any.
 
-    A copy that has the digest in the manifest and is no index is a `FormatError`: it was made so.
+    A copy that has the digest in the manifest and is no index is a `FormatError`: it was made so. An index of more than
+    `most` bytes is one too, before it is read or unpacked.
     """
+    if recovery.index.size > most:
+        raise FormatError(f"is {recovery.index.size} bytes long, at most {most} are allowed", where=INDEX)
     problems = []
     for where, take in _copies(recovery, media):
         try:
@@ -62,7 +65,7 @@ def read_index(recovery: Recovery, media: Media) -> RecoveryIndex:
         except _UNREADABLE as bad:
             problems.append(Problem(where, bad.message if isinstance(bad, IssmediaError) else "cannot be read"))
             continue
-        return parse_index(unpack_capped(packed, MAX_INDEX, what="an index", where=where), recovery, where=where)
+        return parse_index(unpack_capped(packed, most, what="an index", where=where), recovery, where=where)
     numbers = ", ".join(map(str, recovery.volumes))
     raise NotIntactError(
         "no parity volume with a good index is at hand: nothing can be repaired",

@@ -7,9 +7,10 @@ from issmedia.base.digest import Digest, digest_of
 from issmedia.base.errors import DepotError, NotIntactError
 from issmedia.base.events import Note, Report, Warned
 from issmedia.bundle import layout
-from issmedia.bundle.blocks import Media
+from issmedia.bundle.blocks import Media, read_index
 from issmedia.bundle.payload import Blob, pass_payload
 from issmedia.bundle.places import parse_places, read_places
+from issmedia.bundle.reach import in_reach
 from issmedia.bundle.repair import repair
 from issmedia.bundle.taking import Read
 from issmedia.depot.pending import Begun, Pending
@@ -48,7 +49,7 @@ class Coming:
         """
         manifest = self._bundle.manifest
         parts = {part.sha256 for one in manifest.split for part in one.parts}
-        others = blobs_arrived(one for one in self._pending.all() if one.id != self._bundle.id)
+        others = blobs_arrived((one for one in self._pending.all() if one.id != self._bundle.id), self._store)
         return {one for one in parts | helpers_of(manifest, self._indexes) if self._store.holds(one)} - others
 
     def ended(self, helpers: Set[Digest]) -> None:
@@ -95,6 +96,18 @@ class Coming:
             self._keep_parity(writing, workers=workers, report=report)
         writing.flush()
 
+    def mendable(self, lacking: Set[Digest]) -> Set[Digest]:
+        """Say what of these parity makes up for, if all that is at hand is as it should be; the payload is not read."""
+        recovery = self._bundle.manifest.recovery
+        if not lacking or recovery is None or not self._has_parity():
+            return frozenset()
+        media = media_of(self._bundle, self._store)
+        try:
+            index = read_index(recovery, media)
+        except NotIntactError:
+            return frozenset()
+        return in_reach(recovery, index, media, lacking)
+
     def is_parity(self, blob: Blob) -> bool:
         """Say whether a blob is only parity, which is read where something must be mended, and not before."""
         return all(path.startswith(layout.PARITY) for _, path in blob.places)
@@ -136,12 +149,18 @@ def media_of(bundle: VerifiedBundle, store: Store) -> Media:
     return Media(store, volumes, tuple(volume.source for volume in bundle.damaged))
 
 
-def blobs_arrived(pending: Iterable[Begun]) -> set[Digest]:
-    """Give the blobs that unfinished imports may have brought, and the listings that say so."""
+def blobs_arrived(pending: Iterable[Begun], store: Store) -> set[Digest]:
+    """Give the blobs that unfinished imports may have brought or rebuilt, and the listings that say so.
+
+    Parity gives back what lies on volumes that were never seen: only listings and the manifest name that.
+    """
     found: set[Digest] = set()
     for begun in pending:
         manifest = parse_manifest(begun.manifest)
-        found.update(entry.digest for entry in manifest.trees)
+        trees = [entry.digest for entry in manifest.trees]
+        found.update(trees)
+        found.update(entry.sha256 for tree in trees if store.holds(tree) for entry in store.tree(tree).entries)
+        found.update(part.sha256 for one in manifest.split for part in one.parts)
         found.update(digest for index in seen(manifest, begun).values() for digest in index.values())
     return found
 

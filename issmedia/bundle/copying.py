@@ -14,24 +14,24 @@ from pathlib import Path
 from issmedia.base import files
 from issmedia.base.beneath import BeneathFile, Root
 from issmedia.base.digest import Digest, copy_and_hash, digest_of
-from issmedia.base.errors import FormatError, NotIntactError, Problem, UsageError
+from issmedia.base.errors import NotIntactError, Problem, UsageError
 from issmedia.base.events import Advanced, Finished, Note, Report, Started
 from issmedia.base.mounts import FOLDING, kind_at
-from issmedia.base.readback import Means, ReadBack
+from issmedia.base.readback import Means, ReadBack, best_means
 from issmedia.base.units import count_text
 from issmedia.base.work import each_sized
 from issmedia.bundle import layout
+from issmedia.bundle.declared import MAX_UNVERIFIED, declared
 from issmedia.bundle.faults import fault
 from issmedia.bundle.payload import require_none
 from issmedia.bundle.placing import AGAIN, Placing, left_in, read_if_there
-from issmedia.bundle.reader import DirectoryVolume, read_sums
+from issmedia.bundle.reader import DirectoryVolume
 from issmedia.bundle.taking import take_file, writing_to
 from issmedia.bundle.volume import PlannedFile, PlannedVolume
 from issmedia.model.fat import Fat32
 from issmedia.model.manifest import (
     Manifest,
     UnverifiedBundle,
-    UnverifiedVolume,
     VolumeEntry,
     VolumeSource,
     parse_manifest,
@@ -64,18 +64,19 @@ class Original:
 def original(bundle: UnverifiedBundle) -> Original:
     """Look at the one volume of a bundle: which it is, what it declares, and that all of it is there, unread.
 
-    `UsageError` where there are more. `NotIntactError` where its `SHA256SUMS` is none that the manifest lists, or where
-    files are missing, each by name.
+    `UsageError` where there are more. `NotIntactError` and `FormatError` where its `SHA256SUMS` is none that the
+    manifest lists, or longer than `MAX_UNVERIFIED`; `NotIntactError` where files are missing, each by name.
     """
     _require_one(bundle)
     (volume,) = bundle.volumes
     manifest = parse_manifest(bundle.manifest)
-    entry, sums, index = _declared(volume, manifest)
-    found = tuple(_found(volume.source, index))
+    said = declared(volume, manifest, most=MAX_UNVERIFIED)
+    found = tuple(_found(volume.source, said.index))
     missing = [Problem(one.where, one.message) for one in found if isinstance(one, Problem)]
     require_none(missing, hint=AGAIN)
     planned = tuple(one for one in found if isinstance(one, PlannedFile))
-    return Original(bundle, manifest, entry, volume.where, volume.source, PlannedVolume(entry, planned, sums))
+    laid = PlannedVolume(said.entry, planned, said.sums)
+    return Original(bundle, manifest, said.entry, volume.where, volume.source, laid)
 
 
 def copy_to(one: Original, directory: Path, *, workers: int, report: Report) -> int:
@@ -116,22 +117,6 @@ def _require_one(bundle: UnverifiedBundle) -> None:
         )
 
 
-def _declared(volume: UnverifiedVolume, manifest: Manifest) -> tuple[VolumeEntry, bytes, dict[str, Digest]]:
-    digest, sums = read_sums(volume, manifest)
-    where = f"{volume.where}: {layout.SUMS}"
-    entry = next((entry for entry in manifest.volumes if entry.sums == digest), None)
-    if entry is None:
-        raise NotIntactError(
-            f"sha256 {digest} is none that the manifest lists",
-            where=where,
-            hint="this volume is damaged, or belongs to another bundle",
-        )
-    index = layout.parse_sums(sums, where=where)
-    if len(index) != entry.files:
-        raise FormatError(f"expected {entry.files} files, found {len(index)}", where=where)
-    return entry, sums, index
-
-
 def _found(source: VolumeSource, index: dict[str, Digest]) -> Iterator[PlannedFile | Problem]:
     """Ask for the size of each declared file, in the order of paths; none is read."""
     for path, digest in sorted(index.items()):
@@ -158,7 +143,7 @@ def _require_room(one: Original, directory: Path, report: Report) -> None:
         )
     with DirectoryVolume(directory) as volume:
         same = all(read_if_there(volume, name) == one.bundle.manifest for name in marks)
-        sums = read_if_there(volume, layout.SUMS, layout.MAX_SUMS)
+        sums = read_if_there(volume, layout.SUMS, len(one.volume.sums))
     if not same:
         raise UsageError("holds another bundle", where=str(directory), hint="copy into an empty directory")
     if layout.MANIFEST in marks and digest_of(sums) != one.entry.sums:
@@ -202,7 +187,7 @@ class _ReadingBack:
         self._directory = directory
         self._report = report
         self._guard = threading.Lock()
-        self._means = Means.DIRECT
+        self._means = best_means(directory)
         self._bad: list[tuple[PlannedFile, str]] = []
 
     def run(self, written: list[PlannedFile], workers: int) -> Means:

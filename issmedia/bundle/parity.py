@@ -28,6 +28,7 @@ from issmedia.model.recovery import (
     Stream,
     parity_files,
     render_index,
+    require_index,
     require_scheme,
 )
 from issmedia.model.tree import Entry
@@ -67,9 +68,11 @@ def encode(
 ) -> Encoded:
     """Compute m parity volumes for the data volumes 1 to k; their files are made in `directory`.
 
-    `DamagedBlobError` names a blob that rotted. What a run that failed left in `directory`, its caller removes.
+    `UsageError` before anything is read where they are too many, or their index too long. `DamagedBlobError` names a
+    blob that rotted. What a run that failed left in `directory`, its caller removes.
     """
     require_scheme(len(streams), m)
+    require_index(streams, m, block)
     assert [stream.number for stream in streams] == list(range(1, len(streams) + 1))
     try:
         files.make_directory(directory)

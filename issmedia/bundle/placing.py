@@ -18,7 +18,7 @@ from issmedia.base.beneath import Root
 from issmedia.base.digest import Digest, copy_and_hash
 from issmedia.base.errors import FormatError, NoSpaceError, NotIntactError, Problem
 from issmedia.base.events import Advanced, Finished, Note, Report, Started
-from issmedia.base.mounts import FOLDING, kind_at
+from issmedia.base.mounts import cluster_of
 from issmedia.base.units import count_text
 from issmedia.base.work import each_sized
 from issmedia.bundle import layout
@@ -26,6 +26,7 @@ from issmedia.bundle.payload import require_none
 from issmedia.bundle.reader import read_capped
 from issmedia.bundle.volume import PlannedFile, PlannedVolume
 from issmedia.model.manifest import MAX_MANIFEST, VolumeSource
+from issmedia.model.names import parents
 
 Fill = Callable[[PlannedFile, files.Staged], None]
 """Writes one file's bytes and checks their digest; raises `NotIntactError` where its source is a medium that lies."""
@@ -116,12 +117,18 @@ class Placing:
                 files.unlink(self._directory / path)
 
     def _require_space(self) -> None:
-        """Count what is not there yet, by cluster; a blob at several paths once, where hard links serve."""
+        """Count what is not there yet, by cluster; a blob at several paths once, where hard links serve.
+
+        Never more than is needed: a volume may have been planned to fill its medium.
+        """
         missing = [file for file in self._volume.files if file.path not in self._present]
+        folders = parents(file.path for file in missing) - parents(self._present)
         if self._can_link():
             missing = list({file.sha256: file for file in missing}.values())
-        needed = files.space_for(_rounded([file.size for file in missing], self._directory))
-        files.require_space(self._directory, needed + len(self._manifest) + len(self._volume.sums))
+        apart = [] if self._present & {layout.PARTIAL, layout.MANIFEST} else [len(self._manifest)]
+        cluster = cluster_of(self._directory)
+        needed = len(folders) + sum(-(-size // cluster) for size in (*apart, *(file.size for file in missing)))
+        files.require_free(self._directory, needed * cluster)
 
     def _can_link(self) -> bool:
         with files.staged(self._incoming) as probe:
@@ -221,9 +228,3 @@ def _require_digest(file: PlannedFile, at: Path) -> None:
         digest, _, _ = copy_and_hash(found.read, len, limit=file.size)
     if digest != file.sha256:
         raise NotIntactError(f"expected sha256 {file.sha256}, read {digest}", where=str(at))
-
-
-def _rounded(sizes: list[int], directory: Path) -> list[int]:
-    """Round sizes up to the clusters of a file system that is known to fill them."""
-    cluster = os.statvfs(directory).f_frsize if kind_at(directory) in FOLDING else 1
-    return [-(-size // cluster) * cluster for size in sizes]

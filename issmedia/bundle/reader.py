@@ -4,14 +4,15 @@ Steps 1 and 2 of `docs/format.md`, clause "Verification".
 """
 
 import contextlib
+import errno
 import stat
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 
 from issmedia.base.beneath import BeneathFile, Root
-from issmedia.base.digest import Digest, copy_and_hash
+from issmedia.base.digest import Digest, copy_and_hash, digest_of
 from issmedia.base.errors import FormatError, NotIntactError
 from issmedia.bundle import layout
 from issmedia.bundle.faults import fault
@@ -25,6 +26,10 @@ from issmedia.model.manifest import (
     VolumeSource,
 )
 from issmedia.model.names import parents, shown
+from issmedia.model.recovery import INDEX
+
+Leave = Callable[[FormatError | NotIntactError], None]
+"""Takes what is wrong with a volume that is left alone: `NotIntactError` for one of another bundle, else it is none."""
 
 _DEVICES = Path("/dev")
 _ANYBODYS = Path("/dev/shm")  # noqa: S108 - nothing is put there
@@ -89,22 +94,35 @@ def read(paths: Sequence[Path]) -> Iterator[UnverifiedBundle]:
 
     The manifest that most volumes hold is the bundle's, until the signatures say otherwise.
     """
-    with contextlib.ExitStack() as stack:
-        opened: list[DirectoryVolume | ImageVolume] = []
-        for path in expanded(paths):
-            opened.append(open_volume(path))
-            stack.callback(opened[-1].close)
-        heads = _heads(opened)
-        good = [head for head in heads if isinstance(head, tuple)]
-        if not good:
-            raise next(head for head in heads if not isinstance(head, tuple))
-        counted = Counter(manifest for manifest, _ in good)
-        ranked = sorted(dict.fromkeys(good), key=lambda head: -counted[head[0]])
-        volumes = tuple(
-            UnverifiedVolume(shown(str(volume.path)), volume, head[0] if isinstance(head, tuple) else None)
-            for volume, head in zip(opened, heads, strict=True)
-        )
-        yield UnverifiedBundle(ranked[0][0], ranked[0][1], volumes, tuple(ranked[1:]))
+    with _opened(paths, refuse) as (volumes, heads):
+        counted = Counter(head[0] for head in heads)
+        yield _bundle(volumes, sorted(heads, key=lambda head: -counted[head[0]]))
+
+
+@contextlib.contextmanager
+def read_meant(paths: Sequence[Path], *, leave: Leave, meant: Digest | None = None) -> Iterator[UnverifiedBundle]:
+    """Open what of these is a volume; what is none goes to `leave`, unless none is one: then the first fault is raised.
+
+    The first manifest is the bundle's, or that of the bundle `meant`, until the signatures say otherwise.
+    """
+    with _opened(paths, leave) as (volumes, heads):
+        yield _bundle(volumes, sorted(heads, key=lambda head: meant is not None and digest_of(head[0]) != meant))
+
+
+def refuse(stranger: FormatError | NotIntactError) -> None:
+    """Be the `Leave` of whoever wants the volumes of one bundle and nothing else."""
+    raise stranger
+
+
+def bears(volume: VolumeSource, manifest: Manifest) -> bool:
+    """Say whether anything of a bundle lies here by name: a listing, a part, parity, or a repository's directory.
+
+    For a volume that neither its manifest nor its sums tell of; nothing is read.
+    """
+    paths = [layout.tree_path(entry.digest) for entry in manifest.trees]
+    paths += [layout.part_path(one.sha256, number) for one in manifest.split for number in range(1, len(one.parts) + 1)]
+    paths += [INDEX] if manifest.recovery else []
+    return any(_is_there(volume, path) for path in (*paths, *(f"repos/{one.path}" for one in manifest.repositories)))
 
 
 def open_volume(path: Path) -> DirectoryVolume | ImageVolume:
@@ -160,44 +178,70 @@ def read_capped(volume: VolumeSource, path: str, limit: int) -> bytes:
     return b"".join(parts)
 
 
-def read_sums(volume: UnverifiedVolume, manifest: Manifest) -> tuple[Digest, bytes]:
-    """Read `SHA256SUMS` as far as one of this manifest's could reach; give digest and bytes of what was read."""
-    most = max(entry.files for entry in manifest.volumes) * layout.LONGEST_LINE
-    parts: list[bytes] = []
-    with volume.source.open(layout.SUMS) as file:
-        try:
-            digest, _, _ = copy_and_hash(file.read, parts.append, limit=min(most, layout.MAX_SUMS, file.size))
-        except OSError as cause:
-            raise NotIntactError(fault(cause), where=f"{volume.where}: {layout.SUMS}") from cause
-    return digest, b"".join(parts)
+_Head = tuple[bytes, bytes]
+"""A manifest and its signatures."""
 
 
-def _heads(
-    volumes: Sequence[DirectoryVolume | ImageVolume],
-) -> list[tuple[bytes, bytes] | FormatError | NotIntactError]:
-    """Read the head of each volume; equal ones are held once, and of others no more than a few."""
-    distinct: dict[tuple[bytes, bytes], tuple[bytes, bytes]] = {}
-    heads: list[tuple[bytes, bytes] | FormatError | NotIntactError] = []
-    for volume in volumes:
-        head = _head_or_fault(volume)
-        heads.append(distinct.setdefault(head, head) if isinstance(head, tuple) else head)
-        if len(distinct) > _MOST_BUNDLES:
-            raise NotIntactError(
-                f"volumes with more than {_MOST_BUNDLES} different manifests",
-                where=shown(str(volume.path)),
-                hint="name only the volumes of one bundle; issmedia inspect tells which is which",
+@contextlib.contextmanager
+def _opened(paths: Sequence[Path], leave: Leave) -> Iterator[tuple[list[UnverifiedVolume], list[_Head]]]:
+    """Open volumes; give them and the heads that can be read: equal ones held once, of others no more than a few."""
+    volumes, heads = list[UnverifiedVolume](), list[_Head]()
+    faults, strangers = list[FormatError | NotIntactError](), list[FormatError]()
+    with contextlib.ExitStack() as stack:
+        for path in expanded(paths):
+            volume = _volume_or_fault(path)
+            if isinstance(volume, FormatError):
+                strangers.append(volume)
+                faults.append(volume)
+                continue
+            stack.callback(volume.close)
+            head = _head_or_fault(volume)
+            if isinstance(head, tuple):
+                heads.append(_held_once(head, heads, where=path))
+            else:
+                faults.append(head)
+            volumes.append(
+                UnverifiedVolume(shown(str(path)), volume, heads[-1][0] if isinstance(head, tuple) else None)
             )
-    return heads
+        if not heads:
+            raise faults[0]
+        for stranger in strangers:
+            leave(stranger)
+        yield volumes, heads
 
 
-def _head_or_fault(volume: DirectoryVolume | ImageVolume) -> tuple[bytes, bytes] | FormatError | NotIntactError:
+def _volume_or_fault(path: Path) -> DirectoryVolume | ImageVolume | FormatError:
+    try:
+        return open_volume(path)
+    except FormatError as bad:
+        return bad
+
+
+def _bundle(volumes: Sequence[UnverifiedVolume], ranked: Sequence[_Head]) -> UnverifiedBundle:
+    first, *others = dict.fromkeys(ranked)
+    return UnverifiedBundle(first[0], first[1], tuple(volumes), tuple(others))
+
+
+def _held_once(head: _Head, heads: Sequence[_Head], *, where: Path) -> _Head:
+    """Give the equal one that is held already."""
+    distinct = dict.fromkeys([*heads, head])
+    if len(distinct) > _MOST_BUNDLES:
+        raise NotIntactError(
+            f"volumes with more than {_MOST_BUNDLES} different manifests",
+            where=shown(str(where)),
+            hint="name only the volumes of one bundle; issmedia inspect tells which is which",
+        )
+    return next(one for one in distinct if one == head)
+
+
+def _head_or_fault(volume: DirectoryVolume | ImageVolume) -> _Head | FormatError | NotIntactError:
     try:
         return _head(volume)
     except (FormatError, NotIntactError) as bad:
         return bad
 
 
-def _head(volume: DirectoryVolume | ImageVolume) -> tuple[bytes, bytes]:
+def _head(volume: DirectoryVolume | ImageVolume) -> _Head:
     try:
         manifest = read_capped(volume, layout.MANIFEST, MAX_MANIFEST)
     except NotIntactError as cause:
@@ -225,3 +269,12 @@ def _no_volume(volume: DirectoryVolume | ImageVolume, cause: NotIntactError) -> 
         where=where,
         hint="name the directory where README.txt and manifest.json lie",
     )
+
+
+def _is_there(volume: VolumeSource, path: str) -> bool:
+    """Say whether a file or a directory has this name."""
+    try:
+        with volume.open(path):
+            return True
+    except NotIntactError as bad:
+        return isinstance(bad.__cause__, OSError) and bad.__cause__.errno in (errno.EISDIR, errno.EINVAL)

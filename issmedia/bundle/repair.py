@@ -25,15 +25,6 @@ _MOST_NAMED = 10_000
 """Lost files that an error names; the others are counted."""
 
 
-@dataclass(frozen=True, slots=True)
-class Repaired:
-    """Blobs that were rebuilt, and their bytes; stripes that were read for it."""
-
-    blobs: int
-    size: int
-    stripes: int
-
-
 def repair(
     recovery: Recovery,
     media: Media,
@@ -42,14 +33,14 @@ def repair(
     *,
     workers: int,
     report: Report,
-) -> Repaired:
+) -> None:
     """Rebuild blobs (digest → bytes) that the store lacks, each admitted only under its digest.
 
     `NotIntactError` names every file that cannot be had, after all others were added; its hint says which volumes help.
     Where nothing is wanted, nothing is read.
     """
     if not wanted:
-        return Repaired(0, 0, 0)
+        return
     run = _Run(
         Blocks(recovery, read_index(recovery, media), media),
         writing,
@@ -67,8 +58,6 @@ def repair(
     report(Finished("repairing"))
     if left:
         raise run.refusal(places, left)
-    done = wanted.keys() - left.keys()
-    return Repaired(len(done), sum(wanted[digest] for digest in done), run.stripes)
 
 
 def _stripe(recovery: Recovery) -> int:
@@ -98,7 +87,6 @@ class _Run:
     report: Report
     workers: int
     ahead: int
-    stripes: int = 0
     failed: set[int] = field(default_factory=set)
     short: int = 0
 
@@ -139,7 +127,6 @@ class _Run:
                     return
 
     def _note(self, rebuilt: Rebuilt) -> None:
-        self.stripes += 1
         self.failed |= rebuilt.failed
         self.short = max(self.short, rebuilt.short)
 

@@ -6,6 +6,7 @@ DIR/ISSM_1A2B3C4D_V01OF03.iso       images
 DIR/manifest.json.partial           while the set is unfinished
 """
 
+import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -75,6 +76,17 @@ def unfinished(directory: Path, site: SiteName) -> BegunExport | None:
         where=str(directory),
         hint="export into an empty or new directory",
     )
+
+
+def require_no_other(directory: Path, is_same: Callable[[Manifest], bool]) -> None:
+    """Raise `UsageError` where the directory holds a finished bundle of which `is_same` does not hold."""
+    places = [directory, *volumes_in(directory)]
+    found = {data: place for place in places if place.exists() and (data := _manifest_at(place))}
+    for data, place in found.items():
+        with contextlib.suppress(FormatError):
+            if is_same(parse_manifest(data)):
+                continue
+        raise _finished(place)
 
 
 def signatures_before(plan: Plan, destination: Destination) -> bytes:
@@ -189,6 +201,18 @@ def _left(plan: Plan, destination: Destination) -> Sequence[Path]:
     return [place for place in places if place.exists()] + list(volumes_in(destination.directory))
 
 
+def _manifest_at(place: Path) -> bytes:
+    try:
+        with open_volume(place) as volume:
+            return read_if_there(volume, layout.MANIFEST)
+    except (FormatError, NotIntactError):
+        return b""
+
+
+def _finished(place: Path) -> UsageError:
+    return UsageError("holds a finished bundle", where=str(place), hint="export into an empty directory")
+
+
 def _signatures_at(place: Path, plan: Plan) -> bytes:
     try:
         with open_volume(place) as volume:
@@ -198,5 +222,5 @@ def _signatures_at(place: Path, plan: Plan) -> bytes:
     except (FormatError, NotIntactError):
         return b""
     if manifest not in (b"", plan.manifest_bytes):
-        raise UsageError("holds a finished bundle", where=str(place), hint="export into an empty directory")
+        raise _finished(place)
     return signatures if plan.manifest_bytes in (partial, manifest) else b""

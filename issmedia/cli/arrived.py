@@ -24,6 +24,8 @@ def imported_lines(result: Imported, *, dry_run: bool) -> list[str]:
     if unchanged:
         lines.append(f"{count_text(unchanged, 'repository', 'repositories')} unchanged")
     lines.append(f"{count_text(result.added, 'blob')} {would}added, {bytes_text(result.added_bytes)}")
+    if result.mended:
+        lines.append(f"{count_text(result.mended, 'blob')} of these {would}mended with parity")
     return lines + left_out_lines(result.incomplete)
 
 

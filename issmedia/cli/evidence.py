@@ -26,9 +26,17 @@ _STANDS_ON = ("createrepo-c", "cryptography", "msgspec", "zstandard")
 
 
 def leave_export_report(
-    depot: Depot, bundle: Digest, manifest: Manifest, bases: Iterable[State], directory: Path, signers: Signers
+    depot: Depot,
+    bundle: Digest,
+    manifest: Manifest,
+    bases: Iterable[State],
+    directory: Path,
+    signed: Iterable[str],
+    signers: Signers,
 ) -> None:
     """Leave the report of an export beside the bundle; of several bases, what changed since the first.
+
+    `signed` are fingerprints of all who signed the bundle, `signers` sign the report.
 
     `DepotError` where it cannot be written: the bundle, which was finished before, is whole.
     """
@@ -41,7 +49,7 @@ def leave_export_report(
         found.diff,
         at=depot.site(),
         time=manifest.created,
-        signers=tuple(Signer(one, "") for one in signers.fingerprints),
+        signers=tuple(Signer(one, "") for one in signed),
         steps=evidence.steps_of_export(manifest),
         tools=_tools(),
     )

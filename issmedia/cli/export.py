@@ -156,7 +156,10 @@ def _media(names: tuple[str, ...], fs: str | None, reserve: str | None) -> tuple
     if not names and (fs or kept):
         raise click.UsageError("--fs and --reserve want a --medium")
     media = tuple(parse_medium(name, fs=fs, reserve=kept) for name in names)
-    return tuple(medium for medium in media if medium.capacity is not None)
+    limited = tuple(medium for medium in media if medium.capacity is not None)
+    if len(limited) < len(media) and (len(media) > 1 or kept):
+        raise click.UsageError("--medium directory takes all there is: no other medium beside it, and no --reserve")
+    return limited
 
 
 @contextmanager
@@ -211,11 +214,13 @@ def _export(
         with _described(owned, order, report) as describing:
             bundle = plan_export(owned, options, to.directory, describing=describing, tool=TOOL, now=face.now)
         signers = load_signers(owned, keys, ask=ask_passphrases)
+        if bundle.parity:  # takes long: who laid out the wrong media can stop it
+            announce(finish(bundle).volumes, report, parity=bundle.parity)
         plan = complete(bundle, owned, to.directory, workers=face.workers, report=report)
         _write_hashes(plan, owned, new_hashes)
         if options.media:
-            announce(plan, report)
-        export_bundle(
+            announce(plan.volumes[len(bundle.volumes) :] if bundle.parity else plan.volumes, report)
+        signed = export_bundle(
             plan,
             owned,
             to,
@@ -228,8 +233,8 @@ def _export(
         if options.media or to.images:
             from issmedia.cli.sleeves import leave_sleeves  # draws codes: a tenth of the start of every export
 
-            leave_sleeves(plan, to.directory, signers.fingerprints)
-        leave_export_report(owned, plan.id, plan.manifest, options.bases, to.directory, signers)
+            leave_sleeves(plan, to.directory, signed)
+        leave_export_report(owned, plan.id, plan.manifest, options.bases, to.directory, signed, signers)
     return show(face, plan, {one.entry.number: to.place(plan, one.entry.number) for one in plan.volumes})
 
 

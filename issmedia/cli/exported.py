@@ -7,7 +7,7 @@ import msgspec
 
 from issmedia.base.events import Note, Report
 from issmedia.base.units import bytes_text, count_text
-from issmedia.bundle.volume import Plan
+from issmedia.bundle.volume import Plan, PlannedVolume
 from issmedia.cli.face import Face
 from issmedia.cli.render import left_out_lines, table
 from issmedia.model.manifest import Manifest, RepositoryEntry
@@ -30,12 +30,14 @@ def show(face: Face, plan: Plan, written: dict[int, Path], *, parity: int = 0) -
     return face.done(plan.manifest.incomplete)
 
 
-def announce(plan: Plan, report: Report) -> None:
-    """Say which volumes will be written, before they are."""
-    for one in plan.volumes:
+def announce(volumes: Iterable[PlannedVolume], report: Report, *, parity: int = 0) -> None:
+    """Say which volumes will be written, before they are, and how many parity volumes come besides."""
+    for one in volumes:
         fill = f", {one.used * 100 / one.entry.capacity:.1f} % of it" if one.entry.capacity else ""
         files = count_text(one.entry.files + _BESIDE, "file")
         report(Note(f"{one.entry.label} on {one.entry.medium}: {files}, {bytes_text(one.entry.bytes)}{fill}"))
+    if parity:
+        report(Note(_parity(parity)))
 
 
 def _document(plan: Plan, written: dict[int, Path]) -> dict[str, object]:
@@ -85,8 +87,12 @@ def _volumes(plan: Plan, parity: int) -> Iterable[str]:
     ]
     lines = ["", table(("VOLUME", "MEDIUM", "FILES", "BYTES", "FILL"), rows)]
     if parity:
-        lines.append(f"and {count_text(parity, 'parity volume')}, each about as large as the largest of these")
+        lines.append(_parity(parity))
     return lines
+
+
+def _parity(count: int) -> str:
+    return f"and {count_text(count, 'parity volume')}, each about as large as the largest of these"
 
 
 def _written(written: dict[int, Path]) -> str:

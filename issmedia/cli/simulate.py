@@ -40,6 +40,8 @@ def _text(found: Simulated) -> str:
     lines = [f"{shown(found.chain)} {can} without {volumes}"]
     if found.parity:
         lines.append(f"parity makes up for any {count_text(found.parity, 'volume')} of it")
+    if found.parity and found.enough:
+        lines.append(f"needed: any {found.enough} of {volumes}")
     lines += [f"lost: {_named(one.repository)}: {count_text(one.files, 'file')}" for one in found.lost]
     lines += [f"lost: all of volume {number}; name it or a parity volume to see what" for number in found.unnamed]
     return "\n".join([*lines, "NOT VERIFIED: this follows from what the medium says of itself"])

@@ -1,4 +1,4 @@
-"""verify; and the way from paths to a `VerifiedBundle` that import takes too."""
+"""verify: what a courier or an operator asks of media before anything is imported."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -41,23 +41,21 @@ def verify_command(face: Face, paths: tuple[Path, ...], strict: bool, repairable
     """
     depot = open_depot(face.root)
     if repairable:
-        with face.reporting() as report, verified(depot, paths, face, report, None) as bundle:
-            judged = judge(bundle, depot.store, workers=face.workers, report=report)
+        with face.reporting() as report, _verified(depot, paths, face, report) as bundle:
+            judged = judge(bundle, depot.store, strict=strict, workers=face.workers, report=report)
         face.answer(_judged(judged), lambda: _judged_text(judged))
         return 0 if judged.importable else NotIntactError.exit_code
-    with face.reporting() as report, verified(depot, paths, face, report, None) as bundle:
+    with face.reporting() as report, _verified(depot, paths, face, report) as bundle:
         found = check(bundle, depot.store, strict=strict, workers=face.workers, report=report)
     face.answer(_checked(found), lambda: _verified_text(found))
     return 0
 
 
 @contextmanager
-def verified(
-    depot: Depot, paths: tuple[Path, ...], face: Face, report: Report, allow: str | None
-) -> Iterator[VerifiedBundle]:
-    """Open volumes and do the steps 1 to 8."""
+def _verified(depot: Depot, paths: tuple[Path, ...], face: Face, report: Report) -> Iterator[VerifiedBundle]:
+    """Open volumes of one bundle and do the steps 1 to 8: anything else among them is refused."""
     with read(paths) as unverified:
-        yield verify(unverified, Keyring(depot.keyring), depot.state(), now=face.now, report=report, allow=allow)
+        yield verify(unverified, Keyring(depot.keyring), depot.state(), now=face.now, report=report)
 
 
 def _checked(found: Checked) -> dict[str, object]:
@@ -101,6 +99,7 @@ def _judged(found: Repairable) -> dict[str, object]:
         "importable": found.importable,
         "bundle": found.bundle.id,
         "bad": found.bad,
+        "strays": found.strays,
         "missing": [entry.number for entry in found.missing],
         "lost": found.lost,
     }
@@ -108,7 +107,7 @@ def _judged(found: Repairable) -> dict[str, object]:
 
 def _judged_text(found: Repairable) -> str:
     chain, bad = shown(found.bundle.manifest.chain), [*found.bad[:_MOST]]
-    lines = [f"bad: {one.where}: {one.message}" for one in bad]
+    lines = [f"bad: {one.where}: {one.message}" for one in (*bad, *found.strays)]
     lines += [f"bad: {len(found.bad) - len(bad):,} more; --json names them all"] if len(found.bad) > len(bad) else []
     lines += [f"not at hand: {entry.label}" for entry in found.missing]
     lines += [f"lost: {one.where}: {one.message}" for one in found.lost[:_MOST]]

@@ -32,20 +32,25 @@ def marks(paths: Sequence[Path]) -> Marks:
 
 
 def ask(waiting: Sequence[Arrival], paths: Sequence[Path], before: Marks, chain: str) -> None:
-    """Ask for any of these volumes, and return once something else is there, or at Enter."""
+    """Ask for any of these volumes, and return once something else is there, or at Enter.
+
+    Where all that was there is gone, the same volume again is something else: it may be another copy.
+    """
     sys.stderr.write(question(waiting, paths, chain) + "\n")
     sys.stderr.flush()
     while (found := marks(paths)) == before or not any(found):
+        before = before if any(found) else found
         if select.select([sys.stdin], [], [], _EVERY_S)[0]:
             sys.stdin.readline()
             return
 
 
 def question(waiting: Sequence[Arrival], paths: Sequence[Path], chain: str) -> str:
-    """Say which volumes to bring where."""
-    wanted = _or(f"{one.volume.number} ({one.volume.label})" for one in waiting)
+    """Say which volumes to bring where; while nothing of a bundle came, any of it."""
+    wanted = "volume " + _or(f"{one.volume.number} ({one.volume.label})" for one in waiting) if waiting else "a volume"
     at = _or(shown(str(path)) for path in paths)
-    return f"{shown(chain)}: put volume {wanted} at {at}; it is noticed, or press Enter. Ctrl-C stops, nothing is lost."
+    of = f"{shown(chain)}: " if waiting else ""
+    return f"{of}put {wanted} at {at}; it is noticed, or press Enter. Ctrl-C stops, nothing is lost."
 
 
 def _or(items: Iterable[str]) -> str:

@@ -12,7 +12,7 @@ from typing import ClassVar
 
 from issmedia.base.errors import Problem
 from issmedia.model.fat import clusters, units
-from issmedia.model.filesystem import Placed, names_by_folder, rounded
+from issmedia.model.filesystem import WORK, WORK_BYTES, Placed, names_by_folder, rounded
 from issmedia.model.names import shown
 
 _ENTRY, _ROOT_ENTRIES = 32, 4
@@ -45,7 +45,7 @@ class ExFat:
     def used(self, files: Iterable[Placed]) -> int:
         """Count what lies before the clusters, and the clusters."""
         listed = list(files)
-        folders = _folder_sizes(listed).values()
+        folders = [*_folder_sizes(listed).values(), WORK_BYTES]
         count = max(self.capacity // self.cluster, 1)
         boundary = next((unit for limit, unit in _BOUNDARIES if self.capacity <= limit), _LARGEST_BOUNDARY)
         heap = boundary + rounded(4 * (count + 2), boundary)
@@ -76,6 +76,6 @@ def entries(name: str) -> int:
 
 def _folder_sizes(files: list[Placed]) -> dict[str, int]:
     """Give the bytes of every directory; the root begins with label, bitmap, capitals and id."""
-    folders = names_by_folder(file.path for file in files)
+    folders = names_by_folder([*(file.path for file in files), WORK])
     own = {folder: _ENTRY * sum(map(entries, names)) for folder, names in folders.items()}
     return {**own, "": own[""] + _ENTRY * _ROOT_ENTRIES}

@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import ClassVar
 
 from issmedia.base.errors import Problem
-from issmedia.model.filesystem import Placed, names_by_folder, rounded, too_large
+from issmedia.model.filesystem import WORK, WORK_BYTES, Placed, names_by_folder, rounded, too_large
 from issmedia.model.names import shown
 
 _SECTOR, _ENTRY = 512, 32
@@ -108,10 +108,14 @@ def units(name: str) -> int:
 
 
 def _measured(files: Iterable[Placed]) -> tuple[list[int], list[int]]:
-    """Give the sizes of files, and of directories: `.` and `..`, or in the root the label, and the names."""
+    """Give the sizes of files, and of directories: `.` and `..`, or in the root the label, and the names.
+
+    Among them is the directory in which files lie until they are whole.
+    """
     listed = list(files)
-    folders = names_by_folder(file.path for file in listed)
-    return [file.size for file in listed], [_ENTRY * (2 + sum(map(entries, names))) for names in folders.values()]
+    folders = names_by_folder([*(file.path for file in listed), WORK])
+    sizes = [_ENTRY * (2 + sum(map(entries, names))) for names in folders.values()]
+    return [file.size for file in listed], [*sizes, WORK_BYTES]
 
 
 def _cluster_size(capacity: int, table: Iterable[tuple[int, int]]) -> int:

@@ -24,6 +24,9 @@ BLOCK = 4096
 FOLDER_BLOCKS = 3
 """What a directory takes beyond its names' shares: it begins with a block, and its index with another, both rounded."""
 
+WORK, WORK_BYTES = ".tmp-writing", 4096
+"""Stands for the directory in which files lie while they are written: gone at the end, but nothing fits without it."""
+
 _NAME_BYTES = 8
 _INDEXED = 250
 """Leaves of a directory that one block of its index names at least: a full one names over 500."""

@@ -10,7 +10,7 @@ volume; the manifest names them. Its canonical form is one line of JSON, fields 
 
 import re
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
 from typing import Annotated, Literal
@@ -22,8 +22,8 @@ from issmedia.base.errors import FormatError, UsageError
 from issmedia.model import names, strictjson
 from issmedia.model.tree import DigestField, Entry, SizeField
 
-FORMAT = "issmedia-recovery"
-VERSION = 1
+FORMAT: Literal["issmedia-recovery"] = "issmedia-recovery"
+VERSION: Literal[1] = 1
 INDEX = "parity/index.json.zst"
 MAX_INDEX = 512 << 20
 """The longest index that is written or read, in bytes: room for some eight million blocks."""
@@ -31,15 +31,23 @@ MAX_INDEX = 512 << 20
 MAX_VOLUMES = 256
 """Data and parity volumes together: the code counts in one byte."""
 
-LEAST_BLOCK, USUAL_BLOCK, MAX_BLOCK = 4 << 10, 1 << 20, 16 << 20
+LEAST_BLOCK, MAX_BLOCK = 4 << 10, 1 << 20
 MAX_STRIPE = 64 << 20
 """Bytes of a stripe, data and parity: what stripes in memory are counted by."""
 
 MAX_PARITY_FILE = 1 << 30
 """Bytes of a parity file: below what any file system takes."""
 
+_SCHEMA_BLOCK = 16 << 20
+"""What the schema that travels allows; `check_recovery` is stricter."""
+
 _FEW_STRIPES = 64
-_MANY_BLOCKS = 1 << 21
+_DIGEST = 64
+"""Digits of a digest in the index."""
+
+_STREAM, _FILE = 64, 128
+"""Bytes of a stream, and of a file beside its path, in the index at most."""
+
 _DIGESTS = re.compile("[0-9a-f]*\\Z")
 
 VolumeNumber = Annotated[int, msgspec.Meta(ge=1, le=MAX_VOLUMES)]
@@ -61,7 +69,7 @@ class Recovery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     scheme: Literal["zfec"]
     k: VolumeNumber
     m: VolumeNumber
-    block: Annotated[int, msgspec.Meta(ge=LEAST_BLOCK, le=MAX_BLOCK)]
+    block: Annotated[int, msgspec.Meta(ge=LEAST_BLOCK, le=_SCHEMA_BLOCK)]
     stripes: SizeField
     volumes: tuple[VolumeNumber, ...]
     index: IndexFile
@@ -177,18 +185,37 @@ def require_scheme(k: int, m: int) -> None:
 
 
 def block_size(sizes: Sequence[int], m: int) -> int:
-    """Choose the bytes of a block for data streams of these sizes: 1 MiB, unless the set is small, huge or many.
+    """Choose the bytes of a block for data streams of these sizes: 1 MiB, unless the set is small or many.
 
-    A small set gets blocks that leave its largest stream 64 stripes; a huge one larger blocks, so that its index stays
-    readable; where there are many volumes, a stripe must fit `MAX_STRIPE`.
+    A small set gets blocks that leave its largest stream 64 stripes; where there are many volumes, a stripe must fit
+    `MAX_STRIPE`. `UsageError` where the digests of so many blocks are more than an index holds.
     """
-    volumes, largest, total = len(sizes) + m, max(sizes, default=0), sum(sizes)
+    volumes, largest = len(sizes) + m, max(sizes, default=0)
     block = LEAST_BLOCK
-    while block < USUAL_BLOCK and 2 * block * volumes <= MAX_STRIPE and largest >= 2 * block * _FEW_STRIPES:
+    while block < MAX_BLOCK and 2 * block * volumes <= MAX_STRIPE and largest >= 2 * block * _FEW_STRIPES:
         block *= 2
-    while block < MAX_BLOCK and 2 * block * volumes <= MAX_STRIPE and total > block * _MANY_BLOCKS:
-        block *= 2
+    _require_room(_DIGEST * sum(-(-size // block) for size in (*sizes, *[largest] * m)), block)
     return block
+
+
+def require_index(streams: Sequence[Stream], m: int, block: int) -> None:
+    """Raise `UsageError` where the index of these streams and their parity would be too long; nothing is read."""
+    blocks = [Shape(stream.files, block).blocks for stream in streams]
+    parity = tuple(Entry(path, Digest("0" * 64), size) for path, size in parity_files(max(blocks), block))
+    bare = RecoveryIndex(
+        FORMAT,
+        VERSION,
+        tuple(Column(stream.number, stream.files, "") for stream in streams),
+        tuple(Column(len(streams) + number, parity, "") for number in range(1, m + 1)),
+    )
+    _require_room(len(render_index(bare)) + _DIGEST * (sum(blocks) + m * max(blocks)), block)
+
+
+def longest_index(recovery: Recovery, files: int) -> int:
+    """Say how many bytes an index can have at most, where the data volumes have so many files together."""
+    columns = recovery.k + recovery.m
+    listed = files + recovery.m * (recovery.stripes * recovery.block // MAX_PARITY_FILE + 1)
+    return columns * (_STREAM + _DIGEST * recovery.stripes) + (listed + 1) * (_FILE + names.MAX_VOLUME_PATH)
 
 
 def check_recovery(recovery: Recovery, volumes: int) -> None:
@@ -197,8 +224,8 @@ def check_recovery(recovery: Recovery, volumes: int) -> None:
     faults = (
         (k + m > MAX_VOLUMES or k + m != volumes, f"{k} + {m} volumes, the bundle has {volumes}"),
         (recovery.volumes != tuple(range(k + 1, k + m + 1)), "the parity volumes are not the last ones"),
-        (block & (block - 1) or block * (k + m) > MAX_STRIPE, f"a block of {block} bytes"),
-        (recovery.stripes * block > strictjson.MAX_INTEGER, f"{recovery.stripes} stripes"),
+        (block > MAX_BLOCK or block & (block - 1) or block * (k + m) > MAX_STRIPE, f"a block of {block} bytes"),
+        (_DIGEST * recovery.stripes * (1 + m) > MAX_INDEX, f"{recovery.stripes} stripes"),
         (recovery.index.size > MAX_INDEX, f"an index of {recovery.index.size} bytes"),
     )
     for wrong, message in faults:
@@ -207,14 +234,8 @@ def check_recovery(recovery: Recovery, volumes: int) -> None:
 
 
 def render_index(index: RecoveryIndex) -> bytes:
-    """Give the canonical bytes; `UsageError` where they are more than the other side would read."""
-    data = msgspec.json.encode(index) + b"\n"
-    if len(data) > MAX_INDEX:
-        raise UsageError(
-            f"the index of the parity volumes has {len(data):,} bytes, at most {MAX_INDEX:,} are allowed",
-            hint="make several bundles of it, each with parity of its own",
-        )
-    return data
+    """Give the canonical bytes."""
+    return msgspec.json.encode(index) + b"\n"
 
 
 def parse_index(data: bytes, recovery: Recovery, *, where: str) -> RecoveryIndex:
@@ -232,19 +253,27 @@ def parse_index(data: bytes, recovery: Recovery, *, where: str) -> RecoveryIndex
     return index
 
 
-def beyond_repair(bad: Mapping[int, Set[int]], m: int) -> tuple[int, ...]:
-    """Say which stripes are lost; `bad` has of each stripe which of its blocks are, by volume."""
-    return tuple(sorted(stripe for stripe, volumes in bad.items() if len(volumes) > m))
+def lost_with(index: RecoveryIndex, lose: Set[int], block: int) -> Iterator[tuple[int, Entry]]:
+    """Find the files, with the numbers of their volumes, that whole volumes take with them though there is parity.
+
+    Streams begin together, so the stripes that lack too many blocks are the first ones.
+    """
+    counts = sorted(len(column.blocks) // _DIGEST for column in index.columns if column.number in lose)
+    end = block * counts[-len(index.parity) - 1] if len(counts) > len(index.parity) else 0
+    for column in index.data:
+        starts = accumulate((file.size for file in column.files), initial=0)
+        for file, start in zip(column.files, starts, strict=False):
+            if column.number in lose and file.size and start < end:
+                yield column.number, file
 
 
-def without(index: RecoveryIndex, lost: Set[int]) -> dict[int, frozenset[int]]:
-    """Say which blocks are gone with whole volumes: stripe → volumes, for each stripe that lacks any."""
-    blocks = {column.number: len(column.blocks) // 64 for column in index.columns if column.number in lost}
-    found = {}
-    for start, end in pairwise(sorted({0, *blocks.values()})):
-        gone = frozenset(number for number, count in blocks.items() if count >= end)
-        found.update(dict.fromkeys(range(start, end), gone))
-    return found
+def _require_room(index: int, block: int) -> None:
+    if index > MAX_INDEX:
+        raise UsageError(
+            f"the set is too large for parity: its index would have {index:,} bytes, with blocks of {block:,} bytes, "
+            f"and at most {MAX_INDEX:,} are allowed",
+            hint="name fewer repositories, so that there are several bundles, or leave out --parity",
+        )
 
 
 class _Head(msgspec.Struct):
@@ -264,9 +293,9 @@ def _check_index(index: RecoveryIndex, recovery: Recovery, where: str) -> None:
             if sizes.setdefault(file.sha256, file.size) != file.size:
                 raise FormatError(f"two sizes for one digest {file.sha256}", where=where)
     longest = max(len(column.blocks) // 64 for column in index.data)
-    expected = parity_files(recovery.stripes, recovery.block)
     if longest != recovery.stripes:
         raise FormatError(f"expected {recovery.stripes} stripes, found {longest}", where=where)
+    expected = parity_files(recovery.stripes, recovery.block)
     for column in index.parity:
         if [(file.path, file.size) for file in column.files] != expected:
             raise FormatError("the parity files are not those of its stripes", where=f"{where}: volume {column.number}")

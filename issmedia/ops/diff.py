@@ -12,8 +12,8 @@ from issmedia.base.digest import Digest
 from issmedia.base.errors import BaseMissingError, FormatError, NotIntactError
 from issmedia.base.units import bytes_text
 from issmedia.bundle import layout
+from issmedia.bundle.declared import claimed
 from issmedia.bundle.listing import read_listing
-from issmedia.bundle.reader import read_sums
 from issmedia.depot.catalog import Session
 from issmedia.depot.depot import Depot
 from issmedia.depot.store import Store
@@ -115,8 +115,7 @@ def _require_small(manifest: Manifest) -> None:
 
 
 def _require_own_sums(volume: UnverifiedVolume, manifest: Manifest) -> None:
-    digest, _ = read_sums(volume, manifest)
-    if digest not in {one.sums for one in manifest.volumes}:
+    if claimed(volume, manifest) is None:
         raise NotIntactError(
             "is not one of this manifest's",
             where=f"{volume.where}: {layout.SUMS}",

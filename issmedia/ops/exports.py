@@ -19,7 +19,7 @@ from issmedia.bundle.laying import Describe
 from issmedia.bundle.loading import Media
 from issmedia.bundle.parity import encode
 from issmedia.bundle.planning import Draft, draft, finish
-from issmedia.bundle.sets import Destination, finish_set, signatures_before, unfinished, write_set
+from issmedia.bundle.sets import Destination, finish_set, require_no_other, signatures_before, unfinished, write_set
 from issmedia.bundle.volume import Plan, PlannedFile
 from issmedia.bundle.writer import open_payload
 from issmedia.depot.catalog import Session
@@ -96,10 +96,14 @@ def plan_export(
 
 
 def complete(bundle: Draft, depot: OwnedDepot, directory: Path, *, workers: int, report: Report) -> Plan:
-    """Finish the plan: with parity all payload is read for it now, and the parity laid down in `directory`."""
+    """Finish the plan: with parity all payload is read for it now, and the parity laid down in `directory`.
+
+    That takes long: `UsageError` before it where the directory holds another bundle that is finished.
+    """
     if not bundle.parity:
         return finish(bundle)
     _require_outside(directory, depot.root)
+    require_no_other(directory, partial(_is_draft_of, bundle))
     files.make_directory(directory)
     work = directory / layout.PARITY_WORK
     files.remove_directory(work)
@@ -137,10 +141,11 @@ def export_bundle(
     now: str,
     workers: int,
     report: Report,
-) -> Manifest:
+) -> tuple[str, ...]:
     """Write the planned bundle, record it, then finish it. Killed at any point, the same call goes on.
 
-    In this order no whole bundle leaves whose place in the chain the next one could take.
+    In this order no whole bundle leaves whose place in the chain the next one could take. Gives the fingerprints of all
+    keys that signed it, those of earlier runs first.
     """
     _require_outside(destination.directory, depot.root)
     before = signatures_before(plan, destination)
@@ -151,11 +156,12 @@ def export_bundle(
         return b"".join(armored(one.blob) for one in kept) + sign(data)
 
     write_set(plan, depot.store, destination, sign=sign_all, workers=workers, report=report)
-    _record(plan, depot, [*(one.fingerprint for one in kept), *signers], now=now)
+    signed = (*(one.fingerprint for one in kept), *signers)
+    _record(plan, depot, signed, now=now)
     finish_set(plan, destination)
     if plan.manifest.recovery is not None:
         files.remove_directory(destination.directory / layout.PARITY_WORK)
-    return plan.manifest
+    return signed
 
 
 def _is_draft_of(bundle: Draft, manifest: Manifest) -> bool:

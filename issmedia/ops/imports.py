@@ -4,7 +4,7 @@ Nothing is named before every byte was checked; blobs of a refused bundle that w
 and save the next run their copying. Publishing is `ops.publish`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 
 from issmedia.base import files
@@ -12,7 +12,7 @@ from issmedia.base.digest import Digest, digest_of
 from issmedia.base.errors import IssmediaError, NotIntactError, Problem
 from issmedia.base.events import Note, Report, Warned
 from issmedia.base.units import count_text
-from issmedia.bundle import payload
+from issmedia.bundle import layout, payload
 from issmedia.bundle.coming import Coming, in_parts, join_parts
 from issmedia.bundle.taking import Keep, Read
 from issmedia.content.base import ReadInventory
@@ -34,9 +34,9 @@ _NOT_WHOLE = {
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """What an import did. `again` says the bundle had been imported before; `added` blobs and bytes were copied;
-    `incomplete` is what the bundle itself says it lacks. While volumes are still to come, nothing has `moved` and
-    `arrivals` says how far each has come.
+    """What an import did. `again` says the bundle had been imported before; this run `added` blobs, or parts, and bytes
+    to the store, of which parity `mended` so many; `incomplete` is what the bundle itself says it lacks. While volumes
+    are still to come, nothing has `moved` and `arrivals` says how far each has come.
     """
 
     bundle: Digest
@@ -46,6 +46,7 @@ class Imported:
     added: int
     added_bytes: int
     incomplete: tuple[Missing, ...]
+    mended: int = 0
     arrivals: tuple[Arrival, ...] = ()
 
     @property
@@ -67,18 +68,19 @@ def import_bundle(
 
     Of volumes that come one after another each is stored as it comes; the last one that was needed moves the names.
     """
-    content = _content(bundle, depot.store)
-    result = _expected(bundle, depot, content.lacking)
     coming = Coming(depot.pending, depot.store, bundle)
+    content = _content_kept(bundle, depot.store, coming)
+    result = _expected(bundle, depot)
     if result.again and not result.moved and not content.lacking and _has_documents(bundle, depot.store):
         report(Note(f"{bundle.manifest.chain} was imported before; nothing to do"))
         _end(coming, depot)
         return result
     files.require_space(depot.root, files.space_for([*content.wanted.values(), content.joined(bundle.manifest)]))
     _require_whole(bundle, content, coming)
-    found = _copy(bundle, depot.store, content, coming, workers=workers, report=report)
-    if found:
-        return replace(result, moved=(), arrivals=found)
+    copied = _copy(bundle, depot.store, content, coming, workers=workers, report=report)
+    result = _with(result, content, copied)
+    if copied.arrivals:
+        return result
     with depot.catalog.changing() as db:
         _index(db, content.trees, depot.store, inventory, report)
         if result.moved or not result.again:
@@ -88,15 +90,16 @@ def import_bundle(
 
 
 def preview(bundle: VerifiedBundle, depot: Depot) -> Imported:
-    """Say what an import would do; reads the listings, not the payload, and changes nothing."""
+    """Say what an import would do if all at hand is good; reads listings and parity's index, and changes nothing."""
     content = _content(bundle, depot.store)
-    result = _expected(bundle, depot, content.lacking)
-    _require_whole(bundle, content, Coming(depot.pending, depot.store, bundle))
+    coming = Coming(depot.pending, depot.store, bundle)
+    result = _expected(bundle, depot)
+    _require_whole(bundle, content, coming)
     brought = {digest for volume in bundle.volumes for digest in volume.index.values()}
-    left = content.wanted.keys() - brought
-    if not left:
-        return result
-    return replace(result, moved=(), arrivals=Coming(depot.pending, depot.store, bundle).arrivals(left))
+    lacking = content.wanted.keys() - brought
+    mended = coming.mendable(lacking)
+    left = lacking - mended
+    return _with(result, content, _Copied(left, len(mended), coming.arrivals(left) if left else ()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +124,34 @@ class _Content:
         return sum(one.size for one in manifest.split if one.sha256 in self.lacking)
 
 
+@dataclass(frozen=True, slots=True)
+class _Copied:
+    """What came of step 11: what is `left`, how many blobs parity `mended`, and if any are left how far volumes are."""
+
+    left: Set[Digest]
+    mended: int
+    arrivals: tuple[Arrival, ...]
+
+
+def _with(result: Imported, content: _Content, copied: _Copied) -> Imported:
+    """Say what was added; while something is left, nothing moves."""
+    sizes = [size for digest, size in content.wanted.items() if digest not in copied.left]
+    moved = () if copied.left else result.moved
+    return replace(
+        result, moved=moved, added=len(sizes), added_bytes=sum(sizes), mended=copied.mended, arrivals=copied.arrivals
+    )
+
+
+def _content_kept(bundle: VerifiedBundle, store: Store, coming: Coming) -> _Content:
+    """Do step 10; where no copy of a listing can be had, remember the volumes: it is asked for as other files are."""
+    try:
+        return _content(bundle, store)
+    except NotIntactError:
+        if not all(store.holds(entry.digest) for entry in bundle.manifest.trees):
+            coming.begin(anyway=True)
+        raise
+
+
 def _content(bundle: VerifiedBundle, store: Store) -> _Content:
     """Do step 10, and compare with the store: of a blob that was split, the parts are wanted."""
     listings = payload.read_trees(bundle, store)
@@ -129,8 +160,8 @@ def _content(bundle: VerifiedBundle, store: Store) -> _Content:
     return _Content(listings, blobs, lacking, store.missing(in_parts(bundle.manifest, lacking)))
 
 
-def _expected(bundle: VerifiedBundle, depot: Depot, lacking: Mapping[Digest, int]) -> Imported:
-    """Say which names will move, and what will be added; `DepotError` where a name is here in another case."""
+def _expected(bundle: VerifiedBundle, depot: Depot) -> Imported:
+    """Say which names will move, and nothing added yet; `DepotError` where a name is here in another case."""
     with depot.catalog.reading() as db:
         for entry in bundle.manifest.repositories:
             db.names.require_distinct(entry.path)
@@ -142,8 +173,7 @@ def _expected(bundle: VerifiedBundle, depot: Depot, lacking: Mapping[Digest, int
             if before is None or before.tree != entry.tree
         )
     count = len(bundle.manifest.repositories)
-    incomplete = bundle.manifest.incomplete
-    return Imported(bundle.id, again, moved, count, len(lacking), sum(lacking.values()), incomplete)
+    return Imported(bundle.id, again, moved, count, 0, 0, bundle.manifest.incomplete)
 
 
 def _has_documents(bundle: VerifiedBundle, store: Store) -> bool:
@@ -165,8 +195,8 @@ def _require_whole(bundle: VerifiedBundle, content: _Content, coming: Coming) ->
 
 def _copy(
     bundle: VerifiedBundle, store: Store, content: _Content, coming: Coming, *, workers: int, report: Report
-) -> tuple[Arrival, ...]:
-    """Step 11: store what is wanted of these volumes, then mend what parity can. Gives nothing when all is here.
+) -> _Copied:
+    """Step 11: store what is wanted of these volumes, then mend what parity can.
 
     What the store holds already is not read again.
     """
@@ -182,34 +212,57 @@ def _copy(
         coming.begin()
         keep = _keeper(writing, wanted)
         problems = payload.pass_payload(blobs, keep, workers=workers, report=report, phase="importing")
-        problems += content.listings.spoiled
         writing.flush()
-        coming.mend(store.missing(wanted), writing, workers=workers, report=report)
-        left = store.missing(wanted)
+        lacking = store.missing(wanted)
+        coming.mend(lacking, writing, workers=workers, report=report)
+        left = store.missing(lacking)
         if not left:
             join_parts(bundle.manifest, store, writing)
             writing.add_bytes(bundle.manifest_bytes)
             writing.add_bytes(bundle.signatures)
-    return _outcome(bundle, left, problems, coming, report)
+    found = _outcome(bundle, left, _Bad.of(bundle, problems, content), coming, report)
+    return _Copied(left.keys(), len(lacking) - len(left), found)
+
+
+@dataclass(frozen=True, slots=True)
+class _Bad:
+    """Bad files: of the `payload`; copies of listings, had from `elsewhere`; and what is wrong `apart` from these."""
+
+    payload: list[Problem]
+    elsewhere: list[Problem]
+    apart: list[Problem]
+
+    @classmethod
+    def of(cls, bundle: VerifiedBundle, problems: Sequence[Problem], content: _Content) -> "_Bad":
+        """Tell a listing, of which a good copy served, from other files of the payload."""
+        paths = {layout.tree_path(entry.digest) for entry in bundle.manifest.trees}
+        listings = {f"{volume.where}: {path}" for volume in bundle.volumes for path in paths}
+        elsewhere = [*content.listings.spoiled, *(one for one in problems if one.where in listings)]
+        apart = [*bundle.faults, *(one.problem for one in bundle.damaged)]
+        return cls([one for one in problems if one.where not in listings], elsewhere, apart)
 
 
 def _outcome(
-    bundle: VerifiedBundle, left: Mapping[Digest, int], problems: Sequence[Problem], coming: Coming, report: Report
+    bundle: VerifiedBundle, left: Mapping[Digest, int], bad: _Bad, coming: Coming, report: Report
 ) -> tuple[Arrival, ...]:
     """Say what is still to come; raise where a file was bad and nothing made up for it, else warn of it."""
-    apart = [*bundle.faults, *(one.problem for one in bundle.damaged)]
     if left:
-        for problem in apart:
+        _warn_elsewhere(bad.elsewhere, report)
+        for problem in bad.apart:
             report(Warned(problem.message, problem.where))
         coming.begin(anyway=True)
         found = coming.arrivals(left.keys())
-        payload.require_none(problems, hint=_again(found))
+        payload.require_none(bad.payload, hint=_again(found))
         return found
     if bundle.manifest.recovery is None:
-        payload.require_none(problems, hint="copy the bundle again; the next import keeps the files that were good")
-    for problem in (*problems, *apart):
-        report(Warned(f"is bad there, and was had from elsewhere: {problem.message}", problem.where))
+        payload.require_none(bad.payload, hint="copy the bundle again; the next import keeps the files that were good")
+    _warn_elsewhere([*bad.payload, *bad.elsewhere, *bad.apart], report)
     return ()
+
+
+def _warn_elsewhere(problems: Sequence[Problem], report: Report) -> None:
+    for problem in problems:
+        report(Warned(f"is bad there, and was had from elsewhere: {problem.message}", problem.where))
 
 
 def _again(found: Sequence[Arrival]) -> str:

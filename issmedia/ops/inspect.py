@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from issmedia.base.digest import Digest
 from issmedia.base.errors import FormatError, NotIntactError
 from issmedia.bundle import layout
-from issmedia.bundle.reader import read_sums
+from issmedia.bundle.declared import claimed
 from issmedia.model.manifest import Manifest, UnverifiedBundle, UnverifiedVolume, VolumeEntry, parse_manifest
 from issmedia.model.sshsig import Signature, read_signatures
 
@@ -32,11 +32,10 @@ def inspect(bundle: UnverifiedBundle) -> Inspected:
 
 def _entry(volume: UnverifiedVolume, manifest: Manifest) -> VolumeEntry | str:
     try:
-        digest, _ = read_sums(volume, manifest)
+        entry = claimed(volume, manifest)
     except NotIntactError as bad:
         return f"{layout.SUMS} {bad.message}"
-    unknown = f"{layout.SUMS} is not one of this manifest's"
-    return next((one for one in manifest.volumes if one.sums == digest), unknown)
+    return entry or f"{layout.SUMS} is not one of this manifest's"
 
 
 def _fingerprints(armored: bytes) -> tuple[str, ...]:

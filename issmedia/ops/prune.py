@@ -96,7 +96,7 @@ def _plan(depot: Depot, keeping: Keeping) -> _Plan:
         older = [one for one in older if one.tree not in asked]
         named = trees.intersection(db.names.trees())
         named_apart = set(documents(db))
-    blobs = named_apart.union(_blobs(depot, trees, named), blobs_arrived(depot.pending.all()))
+    blobs = named_apart.union(_blobs(depot, trees, named), blobs_arrived(depot.pending.all(), depot.store))
     unneeded = [size for digest, size in depot.store.walk() if digest not in blobs]
     result = Pruned(
         snapshots=tuple(one for one in older if one.tree not in needed),

@@ -9,6 +9,7 @@ from issmedia.base.events import Report
 from issmedia.bundle import payload
 from issmedia.bundle.coming import in_parts, media_of
 from issmedia.bundle.recovery import assess
+from issmedia.bundle.strays import strays
 from issmedia.bundle.taking import Read
 from issmedia.depot.store import Store
 from issmedia.model.manifest import VerifiedBundle, VolumeEntry
@@ -18,21 +19,29 @@ from issmedia.model.tree import blobs_of
 
 @dataclass(frozen=True, slots=True)
 class Repairable:
-    """What is wrong with the volumes at hand, and what of the bundle could not be had: `lost` files, each named."""
+    """What is wrong with the volumes at hand, and what of the bundle could not be had: `lost` files, each named.
+
+    `strays` are files that no `SHA256SUMS` declares, where these are to be refused.
+    """
 
     bundle: VerifiedBundle
     bad: tuple[Problem, ...]
     missing: tuple[VolumeEntry, ...]
     lost: tuple[Problem, ...]
+    strays: tuple[Problem, ...] = ()
 
     @property
     def importable(self) -> bool:
         """Say whether an import of these volumes would come to its end."""
-        return not self.lost
+        return not self.lost and not self.strays
 
 
-def repairable(bundle: VerifiedBundle, store: Store, *, workers: int, report: Report) -> Repairable:
-    """Read all that is at hand, and where something lacks, the parity too; the store counts for what it has."""
+def repairable(bundle: VerifiedBundle, store: Store, *, workers: int, report: Report, strict: bool) -> Repairable:
+    """Read all that is at hand, and where something lacks, the parity too; the store counts for what it has.
+
+    Undeclared files are warned of; `strict` refuses them, as an import that is strict does.
+    """
+    undeclared = strays(bundle, strict=strict, report=report)
     listings = payload.read_trees(bundle, store)
     blobs = payload.blobs_on(bundle, listings)
     good: set[Digest] = set()
@@ -48,7 +57,7 @@ def repairable(bundle: VerifiedBundle, store: Store, *, workers: int, report: Re
     wanted = store.missing(in_parts(bundle.manifest, store.missing(blobs_of(listings.trees.values()))))
     left = wanted.keys() - good
     lost = _lost(bundle, listings, left, store, workers=workers, report=report) if left else ()
-    return Repairable(bundle, tuple(bad), bundle.missing, lost)
+    return Repairable(bundle, tuple(bad), bundle.missing, lost, tuple(undeclared))
 
 
 def _lost(

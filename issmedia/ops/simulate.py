@@ -1,20 +1,21 @@
 """simulate: what the loss of volumes would cost. No keyring, no depot; nothing here is believed, and no payload read.
 
 What lies on a lost volume is known from its `SHA256SUMS` where it is given, or from the index of parity where a parity
-volume is. Without either the answer stands, but what is lost cannot be named.
+volume is. Without either, or where they are too long for what nobody vouched for, the answer stands, but what is lost
+cannot be named.
 """
 
+import contextlib
 from collections import Counter
 from collections.abc import Mapping, Set
 from dataclasses import dataclass
 
 from issmedia.base.digest import Digest
 from issmedia.base.errors import FormatError, NotIntactError, UsageError
-from issmedia.bundle import layout
 from issmedia.bundle.blocks import Media, read_index
-from issmedia.bundle.reader import read_sums
-from issmedia.model.manifest import Manifest, UnverifiedBundle, VolumeSource, parse_manifest
-from issmedia.model.recovery import Recovery, RecoveryIndex, Shape, beyond_repair, without
+from issmedia.bundle.declared import MAX_UNVERIFIED, declared
+from issmedia.model.manifest import Manifest, UnverifiedBundle, parse_manifest
+from issmedia.model.recovery import Recovery, RecoveryIndex, longest_index, lost_with
 
 _NEEDED = ("repos/", "blobs/")
 """Where the payload lies; whatever else a volume holds is made for it, or on every volume."""
@@ -35,8 +36,9 @@ class LostFiles:
 class Simulated:
     """What losing the volumes `lose` does: `lost` of each repository is `files` in all.
 
-    `parity` says how many volumes may be lost whichever they are. `unnamed` are volumes that were lost for good, and of
-    which nobody given here knows what lies on them.
+    `parity` says how many volumes may be lost whichever they are; `enough` how many of `lose`, whichever they are, have
+    to come for the bundle to be importable, 0 where it is. `unnamed` are volumes that were lost for good, and of which
+    nobody given here knows what lies on them.
     """
 
     bundle: Digest
@@ -44,6 +46,7 @@ class Simulated:
     lose: tuple[int, ...]
     importable: bool
     parity: int
+    enough: int
     files: int
     lost: tuple[LostFiles, ...]
     unnamed: tuple[int, ...]
@@ -51,9 +54,11 @@ class Simulated:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What is known of a bundle: its volumes, its parity, and by number the `SHA256SUMS` of volumes that are given."""
+    """What is known of a bundle: its parity, and by number the `SHA256SUMS` of volumes that are given.
 
-    volumes: tuple[int, ...]
+    Where there is an index, it says all that they could.
+    """
+
     recovery: Recovery | None
     index: RecoveryIndex | None
     sums: Mapping[int, Mapping[str, Digest]]
@@ -73,20 +78,20 @@ def simulate(bundle: UnverifiedBundle, lose: Set[int]) -> Simulated:
     The volumes of `lose` may be among those that are given: then what lies on them is known.
     """
     manifest = parse_manifest(bundle.manifest)
-    known = _known(bundle, manifest)
-    if strange := sorted(lose - set(known.volumes)):
-        raise UsageError(
-            f"there is no volume {', '.join(map(str, strange))}", hint=f"volumes are 1 to {len(known.volumes)}"
-        )
-    found = loss(known, lose)
+    count = len(manifest.volumes)
+    if strange := sorted(lose - set(range(1, count + 1))):
+        raise UsageError(f"there is no volume {', '.join(map(str, strange))}", hint=f"volumes are 1 to {count}")
+    found = loss(_known(bundle, manifest), lose)
     counted = Counter(_repository(path) for _, path in found.files)
     lost = tuple(LostFiles(name, counted[name]) for name in sorted(counted, key=lambda name: name or "~"))
+    importable, parity = not found.files and not found.unnamed, manifest.recovery.m if manifest.recovery else 0
     return Simulated(
         bundle=bundle.id,
         chain=manifest.chain,
         lose=tuple(sorted(lose)),
-        importable=not found.files and not found.unnamed,
-        parity=known.recovery.m if known.recovery else 0,
+        importable=importable,
+        parity=parity,
+        enough=0 if importable else len(lose) - parity,
         files=len(found.files),
         lost=lost,
         unnamed=found.unnamed,
@@ -99,35 +104,38 @@ def loss(known: Known, lose: Set[int]) -> Loss:
     if recovery is None:
         return _whole(known, lose)
     if known.index is not None:
-        return Loss(_beyond(recovery, known.index, lose), ())
+        files = lost_with(known.index, lose, recovery.block)
+        return Loss(frozenset((number, file.path) for number, file in files), ())
     return _whole(known, lose - set(recovery.volumes)) if len(lose) > recovery.m else Loss(frozenset(), ())
 
 
 def _known(bundle: UnverifiedBundle, manifest: Manifest) -> Known:
-    numbers = {entry.sums: entry.number for entry in manifest.volumes}
-    sums: dict[int, Mapping[str, Digest]] = {}
-    sources: dict[int, VolumeSource] = {}
-    others: list[VolumeSource] = []
-    for volume in bundle.volumes:
-        try:
-            digest, data = read_sums(volume, manifest)
-            sums[numbers[digest]] = layout.parse_sums(data, where=f"{volume.where}: {layout.SUMS}")
-            sources[numbers[digest]] = volume.source
-        except (NotIntactError, FormatError, KeyError):
-            others.append(volume.source)
-    media = Media(None, sources, others)
-    return Known(
-        tuple(entry.number for entry in manifest.volumes), manifest.recovery, _index(manifest.recovery, media), sums
-    )
+    index = _index(bundle, manifest)
+    return Known(manifest.recovery, index, _sums(bundle, manifest) if index is None else {})
 
 
-def _index(recovery: Recovery | None, media: Media) -> RecoveryIndex | None:
-    if recovery is None:
+def _index(bundle: UnverifiedBundle, manifest: Manifest) -> RecoveryIndex | None:
+    """Read the index of parity where it is at hand, good, and not too long."""
+    if manifest.recovery is None:
         return None
+    files = sum(entry.files for entry in manifest.volumes)
+    media = Media(None, {}, [volume.source for volume in bundle.volumes])
     try:
-        return read_index(recovery, media)
+        return read_index(manifest.recovery, media, most=min(MAX_UNVERIFIED, longest_index(manifest.recovery, files)))
     except (NotIntactError, FormatError):
         return None
+
+
+def _sums(bundle: UnverifiedBundle, manifest: Manifest) -> dict[int, Mapping[str, Digest]]:
+    """Read what the volumes declare that are good, until all of them together are too long."""
+    found: dict[int, Mapping[str, Digest]] = {}
+    left = MAX_UNVERIFIED
+    for volume in bundle.volumes:
+        with contextlib.suppress(NotIntactError, FormatError):
+            one = declared(volume, manifest, most=left)
+            found[one.entry.number] = one.index
+            left -= len(one.sums)
+    return found
 
 
 def _whole(known: Known, lose: Set[int]) -> Loss:
@@ -140,20 +148,6 @@ def _whole(known: Known, lose: Set[int]) -> Loss:
         if path.startswith(_NEEDED) and digest not in kept
     )
     return Loss(files, tuple(sorted(lose - known.sums.keys())))
-
-
-def _beyond(recovery: Recovery, index: RecoveryIndex, lose: Set[int]) -> frozenset[_Place]:
-    """Find the files that lie in stripes of which too many blocks are lost."""
-    bad = without(index, lose)
-    return frozenset(
-        (column.number, piece.file.path)
-        for column in index.data
-        if column.number in lose
-        for shape in [Shape(column.files, recovery.block)]
-        for stripe in beyond_repair(bad, recovery.m)
-        if stripe < shape.blocks
-        for piece in shape.pieces(stripe)
-    )
 
 
 def _repository(path: str) -> str | None:

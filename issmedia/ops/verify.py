@@ -6,9 +6,8 @@ The steps carry the numbers of `docs/format.md`, clause "Verification". 1 and 2 
 """
 
 import contextlib
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
-from itertools import islice
 
 from issmedia.base.digest import Digest
 from issmedia.base.errors import (
@@ -22,7 +21,9 @@ from issmedia.base.errors import (
 )
 from issmedia.base.events import Report, Warned
 from issmedia.bundle import layout, payload
-from issmedia.bundle.reader import read_sums
+from issmedia.bundle.declared import declared
+from issmedia.bundle.reader import Leave, bears, refuse
+from issmedia.bundle.strays import strays
 from issmedia.depot.keyring import Keyring
 from issmedia.depot.signatures import Verdict, check_signatures
 from issmedia.depot.store import Store
@@ -34,19 +35,11 @@ from issmedia.model.manifest import (
     UnverifiedVolume,
     VerifiedBundle,
     VerifiedVolume,
-    VolumeEntry,
     parse_manifest,
 )
+from issmedia.model.names import shown
 from issmedia.model.tree import Tree
 from issmedia.model.trust import SiteState
-
-MAX_STRAYS = 1000
-"""Undeclared files that a strict check names for each volume; the others are counted."""
-
-MAX_WARNINGS = 100
-"""Undeclared files that are warned of for each volume; the others are counted."""
-
-_UNDECLARED = "is not declared by SHA256SUMS"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,14 +59,18 @@ def verify(
     now: str,
     report: Report,
     allow: str | None = None,
+    leave: Leave = refuse,
 ) -> VerifiedBundle:
-    """Do steps 3 to 8. `allow` is (the beginning of) the id of a bundle that may be older or expired."""
+    """Do steps 3 to 8. `allow` is (the beginning of) the id of a bundle that may be older or expired.
+
+    A volume of another bundle, or of none, is refused, or given to `leave` and not part of what is verified.
+    """
     bundle, verdict = _signed(bundle, keyring, state, now=now, report=report)
     manifest = parse_manifest(bundle.manifest)
     allowed = _allowed(bundle.id, allow)
     _require_current(bundle.id, manifest, state, now=now, allowed=allowed)
     trust.require_destination(manifest, state)
-    found = [_volume(volume, bundle, manifest) for volume in bundle.volumes]
+    found = list(_volumes(bundle, manifest, leave))
     volumes = tuple(one for one in found if isinstance(one, VerifiedVolume))
     _require_distinct(volumes)
     _require_base(manifest, state, report)
@@ -86,7 +83,7 @@ def verify(
         volumes=volumes,
         allowed=allowed,
         damaged=tuple(one for one in found if isinstance(one, DamagedVolume)),
-        faults=tuple(_manifest_fault(one.where) for one in bundle.volumes if one.manifest != bundle.manifest),
+        faults=tuple(_manifest_faults(bundle, {one.where for one in found})),
     )
 
 
@@ -104,8 +101,12 @@ def _signed(
         raise
 
 
-def _manifest_fault(where: str) -> Problem:
-    return Problem(f"{where}: {layout.MANIFEST}", "is not the bundle's manifest, though the volume is of the bundle")
+def _manifest_faults(bundle: UnverifiedBundle, kept: Set[str]) -> Iterator[Problem]:
+    """Name copies of the manifest that are damaged; of the volumes that were left alone nobody asks."""
+    for one in bundle.volumes:
+        if one.where in kept and one.manifest != bundle.manifest:
+            message = "is not the bundle's manifest, though the volume is of the bundle"
+            yield Problem(f"{one.where}: {layout.MANIFEST}", message)
 
 
 def check(bundle: VerifiedBundle, store: Store, *, strict: bool, workers: int, report: Report) -> Checked:
@@ -122,7 +123,7 @@ def check(bundle: VerifiedBundle, store: Store, *, strict: bool, workers: int, r
     problems = payload.pass_payload(blobs, payload.hash_only, workers=workers, report=report, phase="verifying")
     problems += [*found.spoiled, *bundle.faults, *(one.problem for one in bundle.damaged)]
     problems += _absent(bundle, found.trees, {blob.sha256 for blob in blobs}, store)
-    problems += _strays(bundle, strict=strict, report=report)
+    problems += strays(bundle, strict=strict, report=report)
     if len(found.faults) == 1 and not problems:
         raise found.faults[0]
     problems = [Problem(fault.where or "", fault.message) for fault in found.faults] + problems
@@ -148,24 +149,8 @@ def _nowhere(_digest: Digest, _size: int) -> bool:
 
 def report_strays(bundle: VerifiedBundle, *, strict: bool, report: Report) -> None:
     """Warn of files that no sums declare; they were not opened. `strict` refuses them, with all their names."""
-    problems = _strays(bundle, strict=strict, report=report)
+    problems = strays(bundle, strict=strict, report=report)
     payload.require_none(problems, hint="remove what is not declared, or leave out --strict")
-
-
-def _strays(bundle: VerifiedBundle, *, strict: bool, report: Report) -> list[Problem]:
-    """Find files that no sums declare: problems when `strict`, else warnings; so many and the number of the others."""
-    most = MAX_STRAYS if strict else MAX_WARNINGS
-    problems = []
-    for volume in bundle.volumes:
-        paths = volume.source.stray(frozenset(volume.index) | layout.APART | layout.BESIDE)
-        problems += [Problem(f"{volume.where}: {path}", _UNDECLARED) for path in islice(paths, most)]
-        if more := sum(1 for _ in paths):
-            problems.append(Problem(volume.where, f"{more:,} more files are not declared by {layout.SUMS}"))
-    if strict:
-        return problems
-    for one in problems:
-        report(Warned(f"{one.message}; it was not opened" if one.message == _UNDECLARED else one.message, one.where))
-    return []
 
 
 def require_signatures(
@@ -213,31 +198,38 @@ def _require_current(bundle: Digest, manifest: Manifest, state: SiteState, *, no
             raise
 
 
-def _volume(volume: UnverifiedVolume, bundle: UnverifiedBundle, manifest: Manifest) -> VerifiedVolume | DamagedVolume:
-    """Step 7: the volume's sums are those of a volume that the manifest lists; with parity it may be damaged."""
-    try:
-        digest, data = read_sums(volume, manifest)
-        entry = _require_entry(volume, digest, manifest)
-    except NotIntactError as bad:
-        if volume.manifest not in (None, bundle.manifest):
-            raise _of_another_bundle(volume, bundle) from bad
-        if manifest.recovery is None:
-            raise
-        return DamagedVolume(volume.where, volume.source, Problem(f"{volume.where}: {layout.SUMS}", bad.message))
-    index = layout.parse_sums(data, where=f"{volume.where}: {layout.SUMS}")
-    _require_count(entry, len(index), len(data))
-    return VerifiedVolume(entry, volume.where, index, data, volume.source)
+def _volumes(bundle: UnverifiedBundle, manifest: Manifest, leave: Leave) -> Iterator[VerifiedVolume | DamagedVolume]:
+    """Step 7: each volume's sums are those of one that the manifest lists; with parity it may be damaged."""
+    for volume in bundle.volumes:
+        try:
+            found = declared(volume, manifest)
+        except NotIntactError as bad:
+            if (stranger := _stranger(volume, bundle, manifest)) is not None:
+                leave(stranger)
+            elif manifest.recovery is None:
+                raise
+            else:
+                problem = Problem(f"{volume.where}: {layout.SUMS}", bad.message)
+                yield DamagedVolume(volume.where, volume.source, problem)
+        else:
+            yield VerifiedVolume(found.entry, volume.where, found.index, found.sums, volume.source)
 
 
-def _require_entry(volume: UnverifiedVolume, digest: Digest, manifest: Manifest) -> VolumeEntry:
-    entry = next((entry for entry in manifest.volumes if entry.sums == digest), None)
-    if entry is None:
-        raise NotIntactError(
-            f"expected sha256 {' or '.join(one.sums for one in manifest.volumes[:3])}, read {digest}",
-            where=f"{volume.where}: {layout.SUMS}",
-            hint="this volume is damaged, or belongs to another bundle",
-        )
-    return entry
+def _stranger(
+    volume: UnverifiedVolume, bundle: UnverifiedBundle, manifest: Manifest
+) -> FormatError | NotIntactError | None:
+    """Say what is wrong with a volume that is not even a damaged one of the bundle: nothing of it is here."""
+    if volume.manifest == bundle.manifest:
+        return None
+    if volume.manifest is not None:
+        return _of_another_bundle(volume, bundle)
+    if bears(volume.source, manifest):
+        return None
+    return FormatError(
+        f"not a volume of a bundle: neither {layout.MANIFEST} nor anything of {shown(manifest.chain)} can be read here",
+        where=volume.where,
+        hint=f"name the directory, image or drive where {layout.README} and {layout.MANIFEST} lie",
+    )
 
 
 def _of_another_bundle(volume: UnverifiedVolume, bundle: UnverifiedBundle) -> NotIntactError:
@@ -247,11 +239,6 @@ def _of_another_bundle(volume: UnverifiedVolume, bundle: UnverifiedBundle) -> No
         where=volume.where,
         hint="name only the volumes of one bundle; issmedia inspect tells which is which",
     )
-
-
-def _require_count(entry: VolumeEntry, files: int, size: int) -> None:
-    if files != entry.files:
-        raise FormatError(f"expected {entry.files} files, found {files} ({size} bytes)", where=layout.SUMS)
 
 
 def _require_distinct(volumes: Sequence[VerifiedVolume]) -> None:

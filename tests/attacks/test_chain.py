@@ -222,13 +222,23 @@ def test_027_each_destination_has_its_own_chain(lab: Site, volume: Path, world: 
 
 
 def test_028_volumes_of_two_bundles_are_refused_together(lab: Site, volume: Path, world: World) -> None:
-    """Discs of two bundles were mixed up in the bag; the odd one is named."""
+    """Discs of two bundles were mixed up in the bag; nothing is said to be whole that was not asked for, and named."""
     before = lab.state()
 
-    for command in ("verify", "import"):
-        outcome = lab.call(command, volume, world.older)
+    for order in ((volume, world.older), (world.older, volume)):
+        outcome = lab.call("verify", *order)
         assert (outcome.code, lab.state()) == (6, before)
-        assert f"{world.older}: is a volume of another bundle" in outcome.err
+        assert f"{order[1]}: is a volume of another bundle" in outcome.err
+        assert "genuine" not in outcome.out
+
+
+def test_028_of_volumes_of_two_bundles_an_import_takes_only_the_first(lab: Site, volume: Path, world: World) -> None:
+    """The disc of last week is still in the other drive; it is named, and nothing of it comes back."""
+    outcome = lab.call("import", volume, world.older)
+
+    assert outcome.code == 7
+    assert f"{world.older}: is a volume of another bundle than {volume}; it was left alone" in outcome.err
+    assert_imported(lab, volume)
 
 
 def test_028_the_files_of_another_bundle_are_refused(lab: Site, volume: Path, world: World) -> None:

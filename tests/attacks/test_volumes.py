@@ -41,25 +41,123 @@ def spoiled(sets: Sets, tmp_path: Path) -> Shelf:
 
 
 @pytest.mark.parametrize("pair", list(itertools.product((1, 2, 3), repeat=2)), ids=str)
-def test_028_any_two_volumes_of_two_bundles_are_refused_together(lab: Site, sets: Sets, pair: tuple[int, int]) -> None:
-    """Discs of two bundles lie in one bag; of any two the odd one is named, and nothing of either kept."""
-    one, other = sets.older.volume(pair[0]), sets.newer.volume(pair[1])
+@pytest.mark.parametrize("turned", [False, True], ids=["older first", "newer first"])
+def test_028_of_any_two_volumes_of_two_bundles_the_second_is_named_and_left_alone(
+    lab: Site, sets: Sets, pair: tuple[int, int], turned: bool
+) -> None:
+    """Discs of two bundles lie in one bag; the odd one is named, nothing of it is taken, and the other one counts."""
+    shelves = [(sets.older, sets.newer)[number] for number in ((1, 0) if turned else (0, 1))]
+    (kept, other), before = shelves, lab.state()
+    one, odd = kept.volume(pair[turned]), other.volume(pair[not turned])
 
-    refused(lab, NOT_INTACT, one, other, says=(f"{other}: is a volume of another bundle than {one}",))
-    refused(lab, NOT_INTACT, other, one, says=(f"{one}: is a volume of another bundle than {other}",))
+    outcome = lab.call("import", one, odd)
+
+    assert (outcome.code, lab.state()) == (WAITING, before)
+    assert outcome.err.splitlines() == [f"warning: {odd}: is a volume of another bundle than {one}; it was left alone"]
+    (begun,) = lab.do("import", "--status", "--json").document["pending"]
+    assert [one["volume"]["label"] for one in begun["arrivals"]] == kept.labels
+    assert [one["state"] for one in begun["arrivals"]].count("done") == 1
+    assert lab.call("verify", one, odd).code == lab.call("verify", odd, one).code == NOT_INTACT
+    lab.do("import", *kept.volumes)
+    assert_imported(lab, kept)
+
+
+@pytest.mark.parametrize("first", [False, True], ids=["last", "first"])
+def test_028_the_odd_one_among_many_is_left_alone_and_the_first_says_which_bundle(
+    lab: Site, sets: Sets, first: bool
+) -> None:
+    """One disc of another bundle is in the pile; of two bundles that of the first disc is meant."""
+    odd, pile = sets.newer.volume(2), [sets.older.volume(1), sets.older.volume(3)]
+    left = pile if first else [odd]
+
+    document = lab.call("import", "--json", *([odd, *pile] if first else [*pile, odd])).document
+
+    assert [one["where"] for one in document["left_alone"]] == [str(path) for path in left]
+    assert all(one["another_bundle"] for one in document["left_alone"])
+    assert [one["state"] for one in document["imported"]["arrivals"]].count("done") == (1 if first else 2)
+
+
+def test_028_a_whole_bundle_beside_a_volume_of_another_is_imported_and_the_rest_was_left_out(
+    lab: Site, sets: Sets
+) -> None:
+    """The bundle is whole; what else was asked for is not done, and the exit code says so."""
+    outcome = lab.call("import", *sets.older.volumes, sets.newer.volume(1))
+
+    assert outcome.code == WAITING
+    assert_imported(lab, sets.older)
+    lab.do("import", *sets.newer.volumes)
+    assert_imported(lab, sets.newer)
+
+
+def test_028_a_first_volume_whose_manifest_cannot_be_read_does_not_say_which_bundle_is_meant(
+    lab: Site, sets: Sets, spoiled: Shelf
+) -> None:
+    """The first disc has no manifest; that of the second one counts, and by its sums the first belongs to it or not."""
+    (spoiled.volume(2) / "manifest.json").unlink()
+    shutil.rmtree(spoiled.volume(3))
+    spoiled.directory.joinpath("empty").mkdir()
+
+    outcome = lab.call("import", spoiled.directory / "empty", spoiled.volume(2), sets.older.volume(1))
+
+    assert outcome.code == WAITING
+    assert labels_in(outcome, sets.older.labels) == [sets.older.label(3)]
+    assert f"{spoiled.directory / 'empty'}: not a volume of a bundle" in outcome.err
+
+
+# what is no volume at all
+
+
+def _absent(path: Path) -> None:
+    """Name what is not there."""
+
+
+def _junk(path: Path) -> None:
+    path.write_bytes(b"junk" * 20_000)
+
+
+def _sums_of_others(path: Path) -> None:
+    path.mkdir()
+    (path / "SHA256SUMS").write_bytes(b"0" * 64 + b"  README.txt\n")
+    (path / "README.txt").write_bytes(b"a mirror")
+
+
+NO_VOLUMES = [Path.mkdir, _absent, _junk, _sums_of_others]
+
+
+@pytest.mark.parametrize("make", NO_VOLUMES, ids=["empty", "absent", "junk", "sums of others"])
+@pytest.mark.parametrize("with_parity", [False, True], ids=["no parity", "parity"])
+def test_028_what_is_no_volume_is_named_and_left_alone_and_verify_refuses_it(
+    sets: Sets, parity: Shelf, tmp_path: Path, make: Callable[[Path], object], with_parity: bool
+) -> None:
+    """A drive is empty, or somebody's holiday pictures are in it: it passes for no damaged volume."""
+    shelf, path = parity if with_parity else sets.older, tmp_path / "stranger"
+    lab = shelf.lab(tmp_path / "lab")
+    make(path)
+    before = lab.state()
+
+    refusals = [lab.call("verify", *order) for order in ([path, *shelf.volumes], [*shelf.volumes, path])]
+    some = lab.call("import", shelf.volume(2), path)
+    document = lab.do("import", path, *shelf.volumes, "--json").document
+
+    assert [one.code for one in refusals] == [FORMAT, FORMAT]
+    assert all("genuine and whole" not in one.out for one in refusals)
+    assert (some.code, f"warning: {path}: " in some.err, "it was left alone" in some.err) == (WAITING, True, True)
+    assert some.err.count("warning: ") == 1
+    assert [(one["where"], one["another_bundle"]) for one in document["left_alone"]] == [(str(path), False)]
+    assert before != lab.state()
+    assert_imported(lab, shelf)
+
+
+def test_028_where_nothing_is_a_volume_that_is_refused(lab: Site, tmp_path: Path) -> None:
+    """All drives are empty."""
+    (tmp_path / "empty").mkdir()
+
+    refused(
+        lab, FORMAT, tmp_path / "empty", tmp_path / "absent", says=(f"{tmp_path / 'empty'}: no manifest.json here",)
+    )
+    refused(lab, FORMAT, tmp_path / "absent", tmp_path / "empty", says=(f"{tmp_path / 'absent'}: cannot be opened",))
 
     assert nothing_begun(lab)
-    assert lab.call("verify", one, other).code == NOT_INTACT
-    lab.do("import", sets.older.directory)
-    assert_imported(lab, sets.older)
-
-
-def test_028_the_odd_one_among_many_is_named_whichever_comes_first(lab: Site, sets: Sets) -> None:
-    """One disc of another bundle is in the pile."""
-    odd, pile = sets.newer.volume(2), [sets.older.volume(1), sets.older.volume(3)]
-
-    for given in ([odd, *pile], [*pile, odd]):
-        refused(lab, NOT_INTACT, *given, says=(f"{odd}: is a volume of another bundle",))
 
 
 @pytest.mark.parametrize("order", [(1, 2), (2, 1)], ids=str)

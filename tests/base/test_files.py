@@ -10,6 +10,7 @@ import pytest
 
 from issmedia.base import files
 from issmedia.base.errors import BusyError, DepotError, NoSpaceError
+from tests.makers.sticks import memory_stick
 
 NOW = "2026-06-01T12:00:00Z"
 
@@ -175,6 +176,17 @@ def test_more_than_is_free_is_refused_before_anything_is_written(tmp_path: Path)
 
 def test_nothing_needed_always_has_room(tmp_path: Path) -> None:
     files.require_space(tmp_path, 0)
+
+
+@pytest.mark.root
+@pytest.mark.system("mount")
+def test_of_a_medium_nothing_is_held_back(tmp_path: Path) -> None:
+    with memory_stick(tmp_path, size=8 << 20) as memory:
+        files.require_free(memory, 8 << 20)
+        with pytest.raises(NoSpaceError, match="8,388,608 are free"):
+            files.require_free(memory, (8 << 20) + 1)
+        with pytest.raises(NoSpaceError):
+            files.require_space(memory, 8 << 20)
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from issmedia.base.mounts import Device, device_of, kind_at, mount_point
+from issmedia.base.mounts import Device, cluster_of, device_of, forget_device, kind_at, mount_point
 from tests.makers.sticks import ext4_stick, memory_stick
 
 
@@ -32,6 +32,26 @@ def test_a_file_system_is_named_and_found(tmp_path: Path) -> None:
         found = (kind_at(stick.path), kind_at(memory), mount_point(stick.path / "deep/down"))
 
     assert found == ("ext4", "tmpfs", stick.path)
+
+
+@pytest.mark.root
+@pytest.mark.system("mkfs.ext4", "mount")
+def test_room_is_given_out_in_the_clusters_that_a_device_says_and_elsewhere_in_usual_ones(tmp_path: Path) -> None:
+    with ext4_stick(tmp_path) as stick, memory_stick(tmp_path, size=1 << 20) as memory:
+        assert (cluster_of(stick.path), cluster_of(memory)) == (1024, 4096)
+
+
+def test_a_device_that_we_may_not_read_or_that_is_another_is_not_said_to_be_forgotten(tmp_path: Path) -> None:
+    system = tmp_path / "root"
+    nothing = forget_device(tmp_path, system=system)
+    as_system(system, tmp_path)
+    absent = forget_device(tmp_path, system=system)
+    (system / "dev").mkdir()
+    (system / "dev/sdb1").touch()
+
+    another = forget_device(tmp_path, system=system)
+
+    assert (nothing, absent, another) == (False, False, False)
 
 
 def test_the_serial_of_a_usb_stick_is_that_of_its_port(tmp_path: Path) -> None:

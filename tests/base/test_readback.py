@@ -8,7 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from issmedia.base.readback import Means, ReadBack
+from issmedia.base import files
+from issmedia.base.readback import Means, ReadBack, best_means
+from tests.makers.images import by_xorriso, tree
+from tests.makers.real_media import blank, exfat_mount, iso_mount
 from tests.makers.sticks import Stick, ext4_stick, memory_stick
 
 MEBIBYTE = 1 << 20
@@ -186,3 +189,37 @@ def test_buffers_are_used_again(tmp_path: Path) -> None:
         os.close(fd)
 
     assert read_back(tmp_path / "file")[0] == content(5000)
+
+
+@pytest.mark.root
+@pytest.mark.system("mkfs.ext4", "mount")
+def test_what_the_kernel_reads_from_a_device_can_be_had_past_its_memory_and_what_has_no_device_cannot(
+    stick: Stick, tmp_path: Path
+) -> None:
+    with memory_stick(tmp_path, size=MEBIBYTE) as memory:
+        assert (best_means(stick.path), best_means(memory)) == (Means.DIRECT, Means.NONE)
+
+
+@pytest.mark.root
+@pytest.mark.system("mkfs.exfat", "mount.exfat-fuse", "losetup", "umount")
+def test_a_bit_that_flips_on_a_medium_below_fuse_is_found_though_memory_has_the_device_right(tmp_path: Path) -> None:
+    image, expected = blank(tmp_path / "image", 40 * MEBIBYTE, "mkfs.exfat"), content(50_000)
+    with exfat_mount(image, tmp_path / "mnt") as mnt:
+        (mnt / "file").write_bytes(expected)
+        files.sync_filesystem(mnt)
+        Stick(mnt, image).rot(expected)
+
+        means = best_means(mnt)
+
+        found, _ = read_back(mnt / "file")
+    assert means is Means.DROPPED
+    assert found == bytes([expected[0] ^ 1]) + expected[1:]
+
+
+@pytest.mark.root
+@pytest.mark.system("xorriso", "fuseiso", "umount")
+def test_of_fuse_without_a_device_it_is_not_said_that_its_medium_was_read(tmp_path: Path) -> None:
+    image = by_xorriso(tree(tmp_path / "tree", {"file": b"x"}), tmp_path / "image")
+
+    with iso_mount(image, tmp_path / "mnt") as mnt:
+        assert best_means(mnt) is Means.UNSURE

@@ -10,6 +10,7 @@ from issmedia.base.errors import DepotError
 from issmedia.bundle import layout
 from issmedia.bundle.coming import Coming, blobs_arrived, helpers_of, in_parts, join_parts, seen
 from issmedia.bundle.planning import plan_bundle
+from issmedia.bundle.volume import PlannedFile, PlannedVolume
 from issmedia.depot.pending import Begun, Pending
 from issmedia.depot.store import Store
 from issmedia.model.manifest import Manifest, SplitEntry, Stored
@@ -117,15 +118,40 @@ def test_the_sums_that_the_manifest_names_were_seen_and_no_others() -> None:
     assert seen(manifest, rotten) == {}
 
 
-def test_what_unfinished_imports_brought_are_listings_and_what_their_sums_name(bundle: Bundle) -> None:
-    one, *_ = bundle.plan.volumes
+def test_what_unfinished_imports_brought_are_listings_and_what_their_sums_name(bundle: Bundle, tmp_path: Path) -> None:
+    one, two, *_ = bundle.plan.volumes
     begun = Begun(bundle.plan.id, bundle.plan.manifest_bytes, b"", {1: one.sums})
+    empty = Store(tmp_path / "lab/store")
 
-    found = blobs_arrived([begun])
+    found = blobs_arrived([begun], empty)
 
     assert {file.sha256 for file in one.files} <= found
     assert {entry.digest for entry in bundle.plan.manifest.trees} <= found
-    assert blobs_arrived([]) == set()
+    assert not {file.sha256 for file in packages(two)} & found
+    assert blobs_arrived([], empty) == set()
+
+
+def test_what_listings_here_name_may_be_here_though_no_volume_that_names_it_was_seen(tmp_path: Path) -> None:
+    one = target("p/zoo", {"a.rpm": b"a", "b.rpm": b"b"})
+    plan = plan_bundle(header(), (one,))
+    begun = Begun(plan.id, plan.manifest_bytes, b"", {})
+
+    found = blobs_arrived([begun], store_with(tmp_path, one.tree.encode()))
+
+    assert {digest_of(b"a"), digest_of(b"b")} <= found
+
+
+def test_parts_may_be_here_though_no_volume_that_names_them_was_seen(tmp_path: Path) -> None:
+    manifest = msgspec.json.encode(split(*PARTS))
+
+    found = blobs_arrived([Begun(digest_of(manifest), manifest, b"", {})], Store(tmp_path / "store"))
+
+    assert set(map(digest_of, PARTS)) <= found
+
+
+def packages(volume: PlannedVolume) -> list[PlannedFile]:
+    """List the packages of a volume."""
+    return [file for file in volume.files if file.path.endswith(".rpm")]
 
 
 def test_a_set_that_is_all_at_hand_is_not_remembered_unless_it_must_come_again(bundle: Bundle, tmp_path: Path) -> None:

@@ -5,9 +5,19 @@ from pathlib import Path
 
 import pytest
 
+from issmedia.base.digest import digest_of
 from issmedia.base.errors import FormatError, NotIntactError
-from issmedia.bundle.reader import DirectoryVolume, expanded, names_device, open_volume, read
-from issmedia.model.manifest import MAX_MANIFEST, MAX_SIGNATURES
+from issmedia.bundle.reader import (
+    DirectoryVolume,
+    bears,
+    expanded,
+    names_device,
+    open_volume,
+    read,
+    read_meant,
+    refuse,
+)
+from issmedia.model.manifest import MAX_MANIFEST, MAX_SIGNATURES, parse_manifest
 from tests.makers.bundles import bundle_of, content_of
 from tests.makers.volumes import media_of, random_content, set_of
 
@@ -202,3 +212,65 @@ def test_of_a_tie_the_first_volume_comes_first_and_the_other_is_kept(several: Pa
     with read([first, second]) as found:
         assert found.manifest == b"{}"
         assert [head[0] for head in found.others] == [(second / "manifest.json").read_bytes()]
+
+
+def test_what_is_no_volume_is_left_alone_where_something_else_is_one(stick: Path, tmp_path: Path) -> None:
+    left: list[FormatError | NotIntactError] = []
+
+    with read_meant([tmp_path / "absent", stick], leave=left.append) as found:
+        volumes = [volume.where for volume in found.volumes]
+
+    assert (volumes, [one.where for one in left]) == ([str(stick)], [str(tmp_path / "absent")])
+
+
+def test_where_nothing_is_a_volume_the_first_fault_is_raised_and_nothing_left(tmp_path: Path) -> None:
+    left: list[FormatError | NotIntactError] = []
+
+    with (
+        pytest.raises(FormatError) as caught,
+        read_meant([tmp_path / "absent", tmp_path], leave=left.append),
+    ):
+        pass
+
+    assert (caught.value.where, left) == (str(tmp_path / "absent"), [])
+
+
+def test_the_first_manifest_is_meant_or_the_one_that_was_asked_for(stick: Path, tmp_path: Path) -> None:
+    other = bundle_of(tmp_path, zoo={"b.rpm": b"b"}).write(tmp_path / "other")
+    first, second = ((path / "manifest.json").read_bytes() for path in (other, stick))
+
+    with read_meant([other, stick, stick], leave=refuse) as found:
+        usual = found.manifest
+    with read_meant([other, stick, stick], leave=refuse, meant=digest_of(second)) as found:
+        asked = found.manifest
+
+    assert (usual, asked) == (first, second)
+
+
+@pytest.mark.parametrize(
+    ("kept", "is_of_it"),
+    [("trees", True), ("repos/p/zoo", True), ("repos/p", True), ("README.txt", False), ("schemas", False), ("", False)],
+)
+def test_a_volume_bears_a_bundle_by_the_names_of_what_lies_there(
+    stick: Path, tmp_path: Path, kept: str, is_of_it: bool
+) -> None:
+    manifest = parse_manifest((stick / "manifest.json").read_bytes())
+    rest = tmp_path / "rest"
+    rest.mkdir()
+    if kept:
+        (rest / kept).parent.mkdir(parents=True, exist_ok=True)
+        (stick / kept).rename(rest / kept)
+
+    with DirectoryVolume(rest) as volume:
+        assert bears(volume, manifest) is is_of_it
+
+
+def test_links_in_the_place_of_names_are_no_sign_of_a_bundle(stick: Path, tmp_path: Path) -> None:
+    manifest = parse_manifest((stick / "manifest.json").read_bytes())
+    rest = tmp_path / "rest"
+    rest.mkdir()
+    for name in ("trees", "repos"):
+        (rest / name).symlink_to(stick / name)
+
+    with DirectoryVolume(rest) as volume:
+        assert not bears(volume, manifest)

@@ -8,7 +8,7 @@ from issmedia.base import files
 from issmedia.base.errors import UsageError
 from issmedia.base.events import ignore
 from issmedia.bundle import layout
-from issmedia.bundle.sets import Destination, finish_set, signatures_before, unfinished, write_set
+from issmedia.bundle.sets import Destination, finish_set, require_no_other, signatures_before, unfinished, write_set
 from issmedia.model.manifest import SiteName
 from issmedia.model.trust import NAMESPACE_BUNDLE
 from tests.makers.bundles import SIGNER, Bundle, content_of, verified
@@ -166,6 +166,23 @@ def test_a_finished_set_gives_its_way_to_no_other(bundle: Bundle, tmp_path: Path
         write(other, to)
 
     assert content_of(to.directory) == before
+
+
+def test_a_finished_set_is_told_from_the_one_that_is_meant(bundle: Bundle, tmp_path: Path) -> None:
+    to = Destination(tmp_path / "set")
+    write(bundle, to)
+
+    require_no_other(to.directory, lambda manifest: manifest == bundle.plan.manifest)
+    require_no_other(tmp_path / "absent", lambda manifest: False)
+    with pytest.raises(UsageError, match="holds a finished bundle"):
+        require_no_other(to.directory, lambda manifest: manifest != bundle.plan.manifest)
+
+
+def test_what_is_no_manifest_is_not_the_one_that_is_meant(tmp_path: Path) -> None:
+    (tmp_path / "manifest.json").write_bytes(b"{}")
+
+    with pytest.raises(UsageError, match="holds a finished bundle"):
+        require_no_other(tmp_path, lambda manifest: True)
 
 
 def test_the_signatures_of_an_earlier_run_are_found_for_this_bundle_alone(bundle: Bundle, tmp_path: Path) -> None:

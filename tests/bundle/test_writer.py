@@ -1,9 +1,7 @@
 """Writing a volume: nothing half-made looks whole, and the same call goes on."""
 
-import contextlib
 import errno
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,28 +14,13 @@ from issmedia.bundle.planning import plan_bundle
 from issmedia.bundle.sets import BegunExport, unfinished
 from tests.makers.bundles import Bundle, bundle_of, content_of
 from tests.makers.documents import SITE, header, target
-
-
-class StopError(Exception):
-    """Stands for the kill in these tests."""
+from tests.makers.stops import stopped_at
 
 
 @pytest.fixture
 def bundle(tmp_path: Path) -> Bundle:
     """A bundle with a blob that lies at three paths."""
     return bundle_of(tmp_path, zoo={"a.rpm": b"a" * 5000, "b.rpm": b"same", "c.rpm": b"same"}, farm={"d.rpm": b"same"})
-
-
-@contextlib.contextmanager
-def stopped_at(kind: str, name: str) -> Iterator[None]:
-    """Stop the writer before a change of the disk."""
-
-    def stop(step: str, path: str) -> None:
-        if (step, path) == (kind, name):
-            raise StopError
-
-    with files.observing(stop), pytest.raises(StopError):
-        yield
 
 
 def notes(events: list[Event]) -> list[str]:

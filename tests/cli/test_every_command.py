@@ -56,14 +56,14 @@ LINES: dict[Line, tuple[Line, set[str]]] = {
     ),
     ("simulate",): (
         ("{set}", "--lose", "1"),
-        {"verified", "bundle", "chain", "lose", "importable", "parity", "files", "lost", "unnamed"},
+        {"verified", "bundle", "chain", "lose", "importable", "parity", "enough", "files", "lost", "unnamed"},
     ),
     ("inspect",): (("{stick}",), {"verified", "id", "manifest", "signatures", "volumes"}),
     ("verify",): (
         ("{stick}",),
         {"verified", "bundle", "chain", "signers", "volumes", "missing", "files", "bytes", "incomplete"},
     ),
-    ("import",): (("{stick}",), {"dry_run", "imported", "published", "report"}),
+    ("import",): (("{stick}",), {"dry_run", "imported", "published", "report", "left_alone"}),
     ("publish",): ((), {"changed", "generation", "repositories", "made"}),
     ("status",): (
         (),

@@ -2,11 +2,13 @@
 
 import json
 import os
+import re
 import shutil
 from pathlib import Path
 
 import pytest
 
+from issmedia.base import files
 from issmedia.bundle import layout
 from tests.cli.conftest import World
 from tests.makers.bundles import content_of
@@ -213,3 +215,54 @@ def test_the_volume_has_no_secret(hq: Site, world: World) -> None:
     leaking = [path for path, data in content_of(world.stick).items() if secret in data or b"PRIVATE KEY" in data]
 
     assert leaking == []
+
+
+def test_the_volumes_are_announced_before_parity_is_computed(hq: Site, tmp_path: Path) -> None:
+    rotten = max((hq.root / "store").rglob("?" * 64), key=lambda path: path.stat().st_size)
+    rotten.chmod(0o644)
+    rotten.write_bytes(bytes(rotten.stat().st_size))
+
+    outcome = hq.call("export", "--to", tmp_path / "out", "--medium", "1M", "--parity", "1")
+
+    assert outcome.code == 4
+    announced, refusal = outcome.err.split("error: ")
+    assert re.search(r"ISSM_[0-9A-F]{8}_V01OF[0-9]{2} on 1M: [0-9]+ files", announced)
+    assert "and 1 parity volume, each about as large as the largest of these" in announced
+    assert rotten.name in refusal
+
+
+def test_each_volume_is_announced_once(hq: Site, tmp_path: Path) -> None:
+    outcome = hq.do("export", "--to", tmp_path / "out", "--medium", "1M", "--parity", "1")
+
+    labels = sorted(path.name for path in (tmp_path / "out").glob("ISSM_*"))
+    assert re.findall(r"(ISSM_\w+) on 1M:", outcome.err) == labels
+
+
+def test_the_labels_name_who_signed_in_an_earlier_run(hq: Site, tmp_path: Path) -> None:
+    hq.do("keys", "generate", "second")
+    export = ("export", "--to", tmp_path / "out", "--medium", "1M")
+
+    def stop(step: str, path: str) -> None:
+        if (step, path) == ("rename", "manifest.json"):
+            raise InterruptedError
+
+    with files.observing(stop):
+        assert hq.call(*export, "--key", "release").code != 0
+    hq.do(*export, "--key", "second")
+
+    page = (tmp_path / "out/labels.html").read_text()
+    fingerprints = [one["fingerprint"] for one in hq.do("keys", "list", "--json").document["own"]]
+    assert len(fingerprints) == 2
+    assert [one for one in fingerprints if one not in page] == []
+
+
+@pytest.mark.parametrize(
+    "options", [("--medium", "1M"), ("--reserve", "1M"), ("--medium", "directory")], ids=lambda one: one[-1]
+)
+def test_a_medium_without_end_stands_alone(hq: Site, tmp_path: Path, options: tuple[str, ...]) -> None:
+    outcome = hq.call("export", "--to", tmp_path / "out", "--medium", "directory", *options)
+
+    assert outcome.code == 2
+    assert "--medium directory takes all there is" in outcome.err
+    assert not (tmp_path / "out").exists()
+    assert hq.do("export", "--to", tmp_path / "out", "--medium", "directory").code == 0

@@ -45,6 +45,16 @@ def test_a_dry_run_tells_what_the_import_then_does(fresh: Site, world: World) ->
     assert planned == done
 
 
+def test_a_dry_run_leaves_alone_what_the_import_then_does(fresh: Site, world: World, tmp_path: Path) -> None:
+    given = (world.stick, tmp_path / "absent")
+
+    planned, done = (fresh.do("import", *given, *more, "--json").document for more in (("--dry-run",), ()))
+
+    (alone,) = done["left_alone"]
+    assert planned["left_alone"] == [alone]
+    assert (alone["where"], alone["another_bundle"]) == (str(tmp_path / "absent"), False)
+
+
 def test_an_import_says_what_moved_and_what_clients_see(fresh: Site, world: World) -> None:
     said = fresh.do("import", world.stick).out
 

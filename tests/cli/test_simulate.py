@@ -7,6 +7,7 @@ import click
 import pytest
 
 from issmedia.cli.simulate import simulate_command
+from tests.cli.conftest import World
 
 
 def simulate(*arguments: str | Path) -> int:
@@ -36,6 +37,14 @@ def test_a_program_reads_the_same(stick: Path, capsys: pytest.CaptureFixture[str
     assert (code, found["importable"], found["lose"], found["verified"]) == (6, False, [1], False)
     assert found["files"] == sum(one["files"] for one in found["lost"])
     assert {"p/farm", "p/zoo"} <= {one["repository"] for one in found["lost"]}
+
+
+def test_with_parity_it_says_how_many_of_the_lost_are_enough(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    assert simulate(world.set, "--lose", "1,2") == 6
+    assert "needed: any 1 of volumes 1, 2\n" in capsys.readouterr().out
+
+    assert simulate(world.set, "--lose", "1") == 0
+    assert "needed" not in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("given", ["", "1,", "a", "-1", "1.5", "٣", "9999999"])

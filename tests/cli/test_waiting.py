@@ -17,7 +17,7 @@ from tests.makers.attacked import command_line
 from tests.makers.shelves import Shelf, shelve
 from tests.makers.sites import Site
 
-WAITING, INTERRUPTED = 7, 130
+NOT_INTACT, WAITING, INTERRUPTED = 6, 7, 130
 PATIENCE_S = 60.0
 
 
@@ -165,13 +165,13 @@ def test_it_asks_no_more_once_parity_makes_up_for_the_rest(
 def test_a_volume_of_another_bundle_is_named_and_left_alone(
     shelf: Shelf, site: Site, drive: Drive, terminals: list[Terminal], tmp_path: Path
 ) -> None:
-    shelf.hq.do("export", "p/zoo-extra", "--to", tmp_path / "other", "--to-site", _known(shelf.hq, site))
+    other = _of_another_chain(shelf, site, tmp_path)
     drive.insert(shelf.volume(1))
     terminal = start(terminals, site, "import", "--wait", drive.path)
     terminal.until(QUESTION)
     before = site.state()
 
-    drive.insert(tmp_path / "other")
+    drive.insert(other)
     said = terminal.until(QUESTION)
 
     assert "is a volume of another bundle" in said
@@ -184,10 +184,12 @@ def test_a_volume_of_another_bundle_is_named_and_left_alone(
     assert (terminal.code, site.trees()) == (0, shelf.hq.trees())
 
 
-def _known(hq: Site, site: Site) -> str:
-    """Let the sender know of the site, so that the bundle is one of another chain."""
-    hq.do("site", "add", site.root.name)
-    return site.root.name
+def _of_another_chain(shelf: Shelf, site: Site, root: Path) -> Path:
+    """Let the sender make a bundle for this site alone."""
+    if site.root.name not in shelf.hq.do("site", "list").out:
+        shelf.hq.do("site", "add", site.root.name)
+    shelf.hq.do("export", "p/zoo-extra", "--to", root / "other", "--to-site", site.root.name)
+    return root / "other"
 
 
 def test_a_volume_that_is_damaged_is_said_and_asked_for_again(
@@ -212,6 +214,83 @@ def test_a_volume_that_is_damaged_is_said_and_asked_for_again(
     assert (terminal.code, site.trees()) == (0, shelf.hq.trees())
 
 
+@dataclass(frozen=True)
+class BadFirst:
+    """Something wrong with the disc that is in the drive when the import begins."""
+
+    name: str
+    says: str
+
+    def spoil(self, volume: Path) -> Path | None:
+        """Spoil a copy of volume 2, or give None for an empty drive."""
+        if self.name == "empty drive":
+            return None
+        if self.name == "package":
+            bad = volume / "repos/p/zoo/Packages/b/bat-1.0-1.noarch.rpm"
+            bad.write_bytes(bad.read_bytes()[:-1])
+        elif self.name == "listings":
+            for listing in (volume / "trees").iterdir():
+                listing.write_bytes(b"x")
+        elif self.name == "manifest":
+            (volume / "manifest.json").unlink()
+        return volume
+
+
+BAD_FIRSTS = (
+    BadFirst("empty drive", "cannot be opened as a volume"),
+    BadFirst("manifest", "no manifest.json here"),
+    BadFirst("listings", "trees/"),
+    BadFirst("package", "bat-1.0-1.noarch.rpm"),
+)
+
+
+@pytest.mark.parametrize("bad", BAD_FIRSTS, ids=lambda bad: bad.name)
+def test_what_is_wrong_with_the_first_disc_is_said_and_another_one_asked_for(
+    shelf: Shelf, site: Site, drive: Drive, terminals: list[Terminal], tmp_path: Path, bad: BadFirst
+) -> None:
+    if (volume := bad.spoil(shelf.copied(tmp_path / "spoiled").volume(2))) is not None:
+        drive.insert(volume)
+    terminal = start(terminals, site, "import", "--wait", drive.path)
+    assert bad.says in terminal.until(r"put (a )?volume [^\n]*\n")
+
+    drive.insert(shelf.volume(2))
+    terminal.press("\n")  # another copy of the same volume, which is noticed only where the drive was seen empty
+    questions = [asked(terminal.until(QUESTION), shelf)]
+    drive.insert(shelf.volume(1))
+    questions.append(asked(terminal.until(QUESTION), shelf))
+    drive.insert(shelf.volume(3))
+    terminal.end()
+
+    assert questions == [[1, 3], [3]]
+    assert (terminal.code, site.trees()) == (0, shelf.hq.trees())
+
+
+def test_a_first_disc_of_a_signer_that_is_not_known_ends_the_import(
+    shelf: Shelf, drive: Drive, terminals: list[Terminal], tmp_path: Path
+) -> None:
+    stranger = Site(tmp_path / "stranger")
+    stranger.do("init", "--name", "stranger")
+    drive.insert(shelf.volume(1))
+
+    terminal = start(terminals, stranger, "import", "--wait", drive.path)
+
+    assert "put " not in terminal.end()
+    assert terminal.code == NOT_INTACT
+
+
+def test_a_first_disc_of_an_old_bundle_ends_the_import(
+    shelf: Shelf, site: Site, drive: Drive, terminals: list[Terminal], tmp_path: Path
+) -> None:
+    shelf.hq.do("export", "--to", tmp_path / "newer")
+    site.do("import", tmp_path / "newer")
+    drive.insert(shelf.volume(1))
+
+    terminal = start(terminals, site, "import", "--wait", drive.path)
+
+    assert "already imported is" in terminal.end()
+    assert terminal.code == NOT_INTACT
+
+
 def test_an_empty_drive_is_no_answer_and_enter_looks_again(
     shelf: Shelf, site: Site, drive: Drive, terminals: list[Terminal]
 ) -> None:
@@ -226,6 +305,32 @@ def test_an_empty_drive_is_no_answer_and_enter_looks_again(
     question = asked(terminal.until(QUESTION), shelf)
 
     assert (again, question) == ([2, 3], [3])
+
+
+@pytest.mark.parametrize("first", [True, False], ids=["first drive", "second drive"])
+def test_of_two_drives_one_may_be_empty_or_hold_something_else(
+    shelf: Shelf, site: Site, terminals: list[Terminal], tmp_path: Path, first: bool
+) -> None:
+    drive, other = (Drive(tmp_path / name / "drive") for name in ("upper", "lower"))
+    for one in (drive, other):
+        one.path.parent.mkdir()
+    (tmp_path / "pictures").mkdir()
+    drive.insert(shelf.volume(1))
+    terminal = start(terminals, site, "import", "--wait", *([other.path, drive.path][:: 1 if first else -1]))
+    said = [terminal.until(QUESTION)]
+
+    for volume in (tmp_path / "pictures", _of_another_chain(shelf, site, tmp_path)):
+        other.insert(volume)
+        said.append(terminal.until(QUESTION))
+    drive.insert(shelf.volume(2))
+    question = asked(terminal.until(QUESTION), shelf)
+    other.insert(shelf.volume(3))
+    terminal.end()
+
+    reasons = ("cannot be opened as a volume", "not a volume of a bundle", "is a volume of another bundle")
+    assert [f"{other.path}: {reason}" in text for reason, text in zip(reasons, said, strict=True)] == [True] * 3
+    assert all("it was left alone" in text and asked(text, shelf) == [2, 3] for text in said)
+    assert (question, terminal.code, site.trees()) == ([3], 0, shelf.hq.trees())
 
 
 def test_whoever_gives_up_loses_nothing(shelf: Shelf, site: Site, drive: Drive, terminals: list[Terminal]) -> None:

@@ -63,14 +63,12 @@ def test_063_an_image_killed_anywhere_is_whole_or_has_no_name_and_completes(bund
     assert kinds == {"mkdir", "create", "write", "fsync", "link", "rename", "unlink"}
 
 
-def test_063_killed_while_xorriso_writes_no_image_has_a_name_and_xorriso_ends(bundle: Bundle, tmp_path: Path) -> None:
+@pytest.mark.parametrize("also", ["", "echo x; exec sleep 600"], ids=["done soon", "would write on"])
+def test_063_killed_while_xorriso_writes_no_image_has_a_name_and_xorriso_ends(
+    bundle: Bundle, tmp_path: Path, also: str
+) -> None:
     target, pids = tmp_path / "out/x.iso", tmp_path / "pids"
-    program = tmp_path / "slow"
-    program.write_text(
-        f'#!/bin/sh\ncase "$*" in *-print-size*) exec xorriso "$@";; esac\necho $$ >> {pids}\nexec xorriso "$@"\n'
-    )
-    program.chmod(0o755)
-    facts = ImageFacts(FACTS.label, FACTS.moment, str(program))
+    facts = replaced_xorriso(tmp_path / "program", f"echo $$ >> {pids}; {also}")
 
     def die(event: Event) -> None:
         if isinstance(event, Advanced):
@@ -89,41 +87,13 @@ def test_063_killed_while_xorriso_writes_no_image_has_a_name_and_xorriso_ends(bu
     assert os.listdir(target.parent) == ["x.iso"]
 
 
-def test_063_a_xorriso_that_would_write_on_is_killed_with_us(bundle: Bundle, tmp_path: Path) -> None:
-    target, pids = tmp_path / "out/x.iso", tmp_path / "pids"
-    program = tmp_path / "endless"
-    program.write_text(
-        f'#!/bin/sh\ncase "$*" in *-print-size*) exec xorriso "$@";; esac\necho $$ > {pids}\necho x\nexec sleep 600\n'
-    )
-    program.chmod(0o755)
-    facts = ImageFacts(FACTS.label, FACTS.moment, str(program))
-
-    def die(event: Event) -> None:
-        if isinstance(event, Advanced):
-            os.kill(os.getpid(), signal.SIGKILL)
-
-    def call() -> Outcome:
-        write_image(bundle.plan.volumes[0], (), bundle.store, target, facts=facts, workers=1, report=die)
-        return Outcome(0, "", "")
-
-    ended = forked(call, lambda kind, name: None)
-
-    assert ended.code is None
-    assert ended_within(int(pids.read_text()), seconds=20)
-    assert not target.exists()
-
-
 @pytest.mark.root
 def test_065_an_image_on_a_file_system_that_fills_up_is_one_clean_error_and_completes(
     bundle: Bundle, tmp_path: Path
 ) -> None:
     (tmp_path / "small").mkdir()
-    target, hog, program = tmp_path / "small/x.iso", tmp_path / "small/hog", tmp_path / "beside a hog"
-    program.write_text(
-        f'#!/bin/sh\ncase "$*" in *-print-size*) ;; *) dd if=/dev/zero of={hog} 2>/dev/null;; esac\nexec xorriso "$@"\n'
-    )
-    program.chmod(0o755)
-    facts = ImageFacts(FACTS.label, FACTS.moment, str(program))
+    target, hog = tmp_path / "small/x.iso", tmp_path / "small/hog"
+    facts = replaced_xorriso(tmp_path / "beside a hog", f"dd if=/dev/zero of={hog} 2>/dev/null")
     run("mount", "-t", "tmpfs", "-o", "size=4m", "issmedia-test", target.parent)
     try:
         with pytest.raises(NoSpaceError, match="the disk is full"):
@@ -156,6 +126,15 @@ def test_063_a_burn_killed_anywhere_leaves_no_half_disc_and_completes(bundle: Bu
         assert disc.read_bytes() == whole, f"change {number}"
         assert os.listdir(discs) == ["disc.iso"], f"change {number}"
         assert site.call("audit").code == 0
+
+
+def replaced_xorriso(program: Path, script: str) -> ImageFacts:
+    """Make a program that runs a script and then is xorriso; where it is only asked for a size, it is at once."""
+    program.write_text(
+        f'#!/bin/sh\ncase "$*" in *-print-size*) exec xorriso "$@";; esac\n{script}\nexec xorriso "$@"\n'
+    )
+    program.chmod(0o755)
+    return ImageFacts(FACTS.label, FACTS.moment, str(program))
 
 
 def ended_within(pid: int, *, seconds: float) -> bool:

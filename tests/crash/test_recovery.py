@@ -47,12 +47,11 @@ def test_a_repair_that_was_struck_anywhere_goes_on_when_it_is_run_again(made: Pa
             store = made.good({1})
             if struck(partial(made.repair_from, media, store), fault, number) < number:
                 break
-            left = store.missing(made.blobs)
             require_digests(store)
 
-            again = made.repair_from(media, store)
+            made.repair_from(media, store)
 
-            assert (again.blobs, store.missing(made.blobs)) == (len(left), {})
+            assert store.missing(made.blobs) == {}
             assert list((lab / "incoming").iterdir()) == []
     assert number > 10
 

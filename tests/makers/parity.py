@@ -13,7 +13,7 @@ from issmedia.bundle.blocks import Media
 from issmedia.bundle.parity import Encoded, encode
 from issmedia.bundle.reader import DirectoryVolume
 from issmedia.bundle.recovery import Assessment, assess
-from issmedia.bundle.repair import Repaired, repair
+from issmedia.bundle.repair import repair
 from issmedia.depot.store import Store
 from issmedia.model.manifest import VolumeSource
 from issmedia.model.recovery import INDEX, LEAST_BLOCK, Stream, stream_of
@@ -71,17 +71,18 @@ class ParitySet:
                         writing.add_bytes(data)
         return store
 
-    def repair(self, lost: Iterable[int] = (), unknown: Iterable[int] = ()) -> tuple[Store, Repaired]:
+    def repair(self, lost: Iterable[int] = (), unknown: Iterable[int] = ()) -> Store:
         """Take what is good into a new store, and repair what it lacks from the volumes at hand."""
         store = self.good(lost)
         with self.media(store, lost, unknown) as media:
-            return store, self.repair_from(media, store)
+            self.repair_from(media, store)
+        return store
 
-    def repair_from(self, media: Media, store: Store, *, workers: int = 2) -> Repaired:
+    def repair_from(self, media: Media, store: Store, *, workers: int = 2) -> None:
         """Repair what a store lacks."""
         wanted = store.missing(self.blobs)
         with store.writing() as writing:
-            return repair(self.encoded.recovery, media, wanted, writing, workers=workers, report=ignore)
+            repair(self.encoded.recovery, media, wanted, writing, workers=workers, report=ignore)
 
     def assess(self, lost: Iterable[int] = ()) -> Assessment:
         """Look at all volumes but the lost, without a store."""

@@ -37,6 +37,16 @@ def test_files_and_directories_take_whole_clusters() -> None:
     assert 3 * system.cluster == system.used([lying("d/a", system.cluster + 1)]) - empty
 
 
+def test_room_is_left_for_the_directory_in_which_files_are_written() -> None:
+    system = ExFat(64 * GIB)
+
+    answer = system.used([])
+
+    bitmap, capitals, root, work = 1, 1, 1, 1
+    clusters = (system.capacity - answer) // system.cluster
+    assert clusters + bitmap + capitals + root + work == (system.capacity - 32 * MIB) // system.cluster
+
+
 def test_large_directories_take_several_clusters() -> None:
     system, names = ExFat(64 * GIB), [f"d/{number:05}{'n' * 235}" for number in range(33_000)]
 

@@ -85,6 +85,18 @@ def test_a_cluster_more_is_not_written(tmp_path: Path) -> None:
     assert "No free cluster" in fill(image(tmp_path / "image", 48 * MIB), files, tmp_path / "files")
 
 
+@pytest.mark.system("mkfs.vfat", "mcopy", "mmd")
+def test_what_is_said_to_fit_leaves_room_for_the_directory_in_which_it_is_written(tmp_path: Path) -> None:
+    capacity = 48 * MIB
+    stick, files = image(tmp_path / "image", capacity), many(capacity, 5000)
+    run("mmd", "-i", stick, "::/.tmp-export")
+
+    complaint = fill(stick, files, tmp_path / "files")
+
+    assert complaint == ""
+    assert Fat32(capacity).used(many(capacity, 0)) > capacity >= Fat32(capacity).used(files)
+
+
 @pytest.mark.system("mkfs.vfat", "mcopy")
 @pytest.mark.parametrize("sectors", [1, 2])
 def test_what_is_said_to_fit_fits_however_it_was_formatted(tmp_path: Path, sectors: int) -> None:

@@ -1,5 +1,6 @@
 """Parity's documents are strict and fit together; a file's bytes lie where the geometry says."""
 
+import tracemalloc
 from collections.abc import Callable
 
 import msgspec
@@ -11,21 +12,23 @@ from issmedia.base.digest import Digest, digest_of
 from issmedia.base.errors import FormatError, UsageError
 from issmedia.model.recovery import (
     LEAST_BLOCK,
+    MAX_INDEX,
+    MAX_PARITY_FILE,
     Column,
     IndexFile,
     Recovery,
     RecoveryIndex,
     Shape,
-    beyond_repair,
     block_digest,
     block_size,
     check_recovery,
+    longest_index,
+    lost_with,
     parity_files,
     parse_index,
     render_index,
     require_scheme,
     stream_of,
-    without,
 )
 from issmedia.model.tree import Entry
 
@@ -146,7 +149,8 @@ def test_the_manifests_part_fits_its_volumes() -> None:
         {"volumes": (3, 3)},
         {"volumes": ()},
         {"block": BLOCK + 1},
-        {"block": 1 << 24, "stripes": 2**40},
+        {"block": 1 << 21},
+        {"stripes": MAX_INDEX // 128 + 1},
         {"index": IndexFile(Digest("e" * 64), 1 << 30)},
     ],
     ids=str,
@@ -177,13 +181,51 @@ def test_volumes_that_no_code_covers_are_refused_in_words(k: int, m: int, says: 
         ([(64 << 20) - 1], 1, 1 << 19),
         ([100_000], 1, 4096),
         ([], 1, 4096),
-        ([25_000_000_000] * 200, 20, 1 << 18),
-        ([4_000_000_000_000] * 4, 1, 1 << 23),
+        ([9_000_000_000] * 200, 20, 1 << 18),
+        ([4_000_000_000_000], 1, 1 << 20),
+        ([1_600_000_000_000] * 4, 1, 1 << 20),
     ],
     ids=str,
 )
 def test_the_block_fits_the_set(sizes: list[int], m: int, block: int) -> None:
     assert block_size(sizes, m) == block
+
+
+@pytest.mark.parametrize(
+    ("sizes", "m"), [([25_000_000_000] * 200, 20), ([4_000_000_000_000] * 4, 1), ([4_400_000_000_000], 1)], ids=str
+)
+def test_a_set_too_large_for_an_index_is_refused_with_the_limit_and_the_way_out(sizes: list[int], m: int) -> None:
+    with pytest.raises(UsageError, match=r"too large for parity: .* at most 536,870,912 are allowed") as caught:
+        block_size(sizes, m)
+
+    assert "name fewer repositories" in str(caught.value.hint)
+    assert "leave out --parity" in str(caught.value.hint)
+
+
+def test_other_stripes_than_the_manifests_are_refused_before_their_files_are_reckoned() -> None:
+    many = msgspec.structs.replace(RECOVERY, stripes=2**40)
+    tracemalloc.start()
+
+    with pytest.raises(FormatError, match=f"expected {2**40} stripes, found 2"):
+        parse_index(render_index(INDEX), many, where="index")
+
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 1 << 20
+
+
+@pytest.mark.parametrize("size", [0, 1, 5 * BLOCK, MAX_PARITY_FILE + 1])
+def test_no_index_is_longer_than_its_manifest_allows(size: int) -> None:
+    path = "/".join(["x" * 200] * 6)
+    files = (entry(path, size), entry(f"{path}y", 3 * BLOCK))
+    data = (column(1, *files), column(2))
+    stripes = Shape(files, BLOCK).blocks
+    parity = column(3, *(entry(name, length) for name, length in parity_files(stripes, BLOCK)))
+    recovery = msgspec.structs.replace(RECOVERY, stripes=stripes)
+    written = render_index(RecoveryIndex("issmedia-recovery", 1, data, (parity,)))
+
+    assert parse_index(written, recovery, where="index").data == data
+    assert len(written) <= longest_index(recovery, 2)
 
 
 def test_a_stream_has_each_digest_once_sorted_by_path() -> None:
@@ -229,22 +271,28 @@ def test_a_files_places_are_the_pieces_of_it(sizes: list[int]) -> None:
             assert size in [one.size for one in shape.pieces(number) if one.file == file]
 
 
-def test_a_stripe_is_beyond_repair_with_more_bad_blocks_than_parity() -> None:
-    assert beyond_repair({0: {1}, 1: {1, 2}, 7: {1, 2, 3}}, 1) == (1, 7)
-
-
 @pytest.mark.parametrize(
-    ("lost", "gone"),
+    ("lose", "lost"),
     [
-        (set(), {}),
-        ({1}, {0: {1}, 1: {1}}),
-        ({2}, {0: {2}}),
-        ({1, 2, 3}, {0: {1, 2, 3}, 1: {1, 3}}),
+        (set(), ""),
+        ({1}, ""),
+        ({3}, ""),
+        ({1, 2}, "abd"),
+        ({2, 3}, "d"),
+        ({1, 3}, "ab"),
+        ({1, 2, 3}, "abd"),
     ],
     ids=str,
 )
-def test_a_lost_volume_takes_its_blocks_and_no_more(lost: set[int], gone: dict[int, set[int]]) -> None:
-    assert without(INDEX, lost) == gone
+def test_more_lost_volumes_than_parity_take_the_files_of_their_first_stripes(lose: set[int], lost: str) -> None:
+    assert "".join(file.path for _, file in lost_with(INDEX, lose, BLOCK)) == lost
+
+
+def test_a_file_behind_the_last_stripe_that_lacks_too_much_is_not_lost() -> None:
+    long = column(1, entry("a", BLOCK), entry("b", BLOCK))
+    index = msgspec.structs.replace(INDEX, data=(long, INDEX.data[1]))
+
+    assert [(number, file.path) for number, file in lost_with(index, {1, 2}, BLOCK)] == [(1, "a"), (2, "d")]
 
 
 @pytest.mark.parametrize("build", [lambda: Recovery, lambda: Column], ids=["recovery", "column"])

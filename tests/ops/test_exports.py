@@ -9,12 +9,13 @@ import pytest
 from issmedia.base import files
 from issmedia.base.digest import digest_of
 from issmedia.base.errors import DepotError, UsageError
-from issmedia.base.events import ignore
+from issmedia.base.events import Event, Report, Started, ignore
 from issmedia.bundle import layout
 from issmedia.bundle.laying import describe_nothing
 from issmedia.bundle.sets import Destination
 from issmedia.bundle.volume import Plan
 from issmedia.depot.depot import Depot
+from issmedia.depot.keys import SigningKey, generate, load
 from issmedia.model.documents import Product, Repository, Snapshot
 from issmedia.model.manifest import Tool
 from issmedia.model.trust import NAMESPACE_BUNDLE
@@ -55,23 +56,44 @@ def synced(root: Path, content: Mapping[str, bytes]) -> Depot:
 
 
 def export(
-    depot: Depot, to: Destination, options: ExportOptions = ON_DISCS, *, now: str = NOW, describing: Describing = PLAIN
+    depot: Depot,
+    to: Destination,
+    options: ExportOptions = ON_DISCS,
+    *,
+    now: str = NOW,
+    describing: Describing = PLAIN,
+    key: SigningKey = SIGNER,
+    report: Report = ignore,
 ) -> Plan:
     """Plan and write as the command line does."""
+    return exported(depot, to, options, now=now, describing=describing, key=key, report=report)[0]
+
+
+def exported(
+    depot: Depot,
+    to: Destination,
+    options: ExportOptions = ON_DISCS,
+    *,
+    now: str = NOW,
+    describing: Describing = PLAIN,
+    key: SigningKey = SIGNER,
+    report: Report = ignore,
+) -> tuple[Plan, tuple[str, ...]]:
+    """Do that, and say who signed."""
     with depot.owned("export", now=now) as owned:
         found = plan_export(owned, options, to.directory, describing=describing, tool=Tool("t", "0"), now=now)
-        plan = complete(found, owned, to.directory, workers=2, report=ignore)
-        export_bundle(
+        plan = complete(found, owned, to.directory, workers=2, report=report)
+        signed = export_bundle(
             plan,
             owned,
             to,
-            sign=lambda data: SIGNER.sign(data, NAMESPACE_BUNDLE),
-            signers=[SIGNER.public.fingerprint],
+            sign=lambda data: key.sign(data, NAMESPACE_BUNDLE),
+            signers=[key.public.fingerprint],
             now=now,
             workers=2,
-            report=ignore,
+            report=report,
         )
-    return plan
+    return plan, signed
 
 
 def arrives(root: Path, content: Mapping[str, bytes], *volumes: Path) -> bool:
@@ -207,6 +229,35 @@ def test_a_rotten_blob_spoils_no_parity(depot: Depot, tmp_path: Path) -> None:
         export(depot, Destination(tmp_path / "set"), WITH_PARITY)
 
     assert not list((tmp_path / "set").glob("*/manifest.json"))
+
+
+def test_with_another_finished_bundle_in_the_way_no_parity_is_computed(depot: Depot, tmp_path: Path) -> None:
+    to = Destination(tmp_path / "set")
+    export(depot, to, WITH_PARITY)
+    before = content_of(to.directory)
+    with depot.catalog.changing() as db:
+        db.names.add_product(Product("q", "q"))
+        db.names.add_repository(Repository("q", "zoo", "Zoo"))
+        tree = tree_with(CONTENT)
+        facts = Snapshot("q/zoo", tree.digest, NOW, len(CONTENT), len(CONTENT), tree.size, False, (), None)
+        db.names.add_snapshot(facts)
+    events: list[Event] = []
+
+    with pytest.raises(UsageError, match="holds a finished bundle"):
+        export(depot, to, WITH_PARITY, now="2026-06-02T12:00:00Z", report=events.append)
+
+    assert not [one for one in events if isinstance(one, Started)]
+    assert content_of(to.directory) == before
+
+
+def test_all_who_signed_are_named_those_of_an_earlier_run_first(depot: Depot, tmp_path: Path) -> None:
+    first, second = (generate(depot.keys, name, "ed25519", passphrase=None, before=lambda _key: None) for name in "ab")
+    to = Destination(tmp_path / "set")
+    stopped(lambda: export(depot, to, key=load(depot.keys, "a", lambda: None)), "rename", "manifest.json")
+
+    _, signed = exported(depot, to, key=load(depot.keys, "b", lambda: None))
+
+    assert signed == (first.fingerprint, second.fingerprint)
 
 
 def test_what_is_urgent_is_asked_of_the_trees_and_lies_on_volume_1(depot: Depot, tmp_path: Path) -> None:

@@ -166,6 +166,83 @@ def test_a_preview_says_which_volumes_will_be_missing_and_changes_nothing(
     assert (numbers(said), said.moved, facts(depot)) == ([2, 3], (), before)
 
 
+def test_a_preview_says_that_parity_at_hand_makes_up_for_what_is_missing(
+    protected: Bundle, depot: Depot, tmp_path: Path
+) -> None:
+    volumes = written(protected, tmp_path / "set")
+    before = facts(depot)
+
+    with verified(tmp_path, *volumes[1:]) as found:
+        said = preview(found, depot)
+
+    assert (numbers(said), len(said.moved), facts(depot)) == ([], 1, before)
+    assert said.mended == len([one for one in protected.plan.volumes[0].files if one.path.endswith(".rpm")])
+    assert said == take(depot, *volumes[1:])
+
+
+def test_a_preview_counts_on_what_came_earlier(protected: Bundle, depot: Depot, tmp_path: Path) -> None:
+    volumes = written(protected, tmp_path / "set")
+    take(depot, volumes[0])
+
+    with verified(tmp_path, volumes[3]) as found:
+        too_little = preview(found, depot)
+    take(depot, volumes[1])
+    with verified(tmp_path, volumes[3]) as found:
+        enough = preview(found, depot)
+
+    assert (numbers(too_little), too_little.mended, too_little.added) == ([2, 3], 0, 0)
+    assert (numbers(enough), enough) == ([], take(depot, volumes[3]))
+
+
+def test_each_run_counts_what_it_added(bundle: Bundle, depot: Depot, tmp_path: Path) -> None:
+    volumes = written(bundle, tmp_path / "set")
+    expected = [[one.size for one in volume.files if one.path.endswith(".rpm")] for volume in bundle.plan.volumes]
+
+    with verified(tmp_path, volumes[0]) as found:
+        said = preview(found, depot)
+    done = [take(depot, volumes[number]) for number in (0, 0, 1, 2)]
+
+    assert [one.added for one in done] == [len(expected[0]), 0, len(expected[1]), len(expected[2])]
+    assert [one.added_bytes for one in done] == [sum(expected[0]), 0, sum(expected[1]), sum(expected[2])]
+    assert said == done[0]
+
+
+@pytest.mark.parametrize("spoiled", [0, 1, 2])
+def test_a_copy_of_a_listing_that_is_bad_is_a_warning_where_another_one_served(
+    bundle: Bundle, depot: Depot, tmp_path: Path, spoiled: int
+) -> None:
+    volumes = written(bundle, tmp_path / "set")
+    (listing,) = (volumes[spoiled] / "trees").iterdir()
+    listing.write_bytes(b"x")
+    events: list[Event] = []
+
+    some = take(depot, volumes[spoiled], volumes[spoiled - 1], events=events)
+    take(depot, volumes[spoiled - 2])
+
+    assert len(some.waiting) == 1
+    assert is_whole(depot, CONTENT)
+    warned = {event.where: event.message for event in events if isinstance(event, Warned)}
+    assert "was had from elsewhere" in warned[f"{volumes[spoiled]}: trees/{listing.name}"]
+
+
+def test_a_listing_that_is_bad_everywhere_is_asked_for_and_another_copy_serves(
+    bundle: Bundle, depot: Depot, tmp_path: Path
+) -> None:
+    volumes = written(bundle, tmp_path / "set")
+    (listing,) = (volumes[0] / "trees").iterdir()
+    good = listing.read_bytes()
+    listing.write_bytes(b"x")
+
+    with pytest.raises(NotIntactError):
+        take(depot, volumes[0])
+    (waiting,) = pending(depot)
+    listing.write_bytes(good)
+    take(depot, *volumes)
+
+    assert (1, (f"trees/{listing.name}",)) in [(one.volume.number, one.lacking) for one in waiting.waiting]
+    assert is_whole(depot, CONTENT)
+
+
 def test_a_bad_file_costs_its_volume_alone_and_another_copy_serves(
     bundle: Bundle, depot: Depot, tmp_path: Path
 ) -> None:

@@ -310,6 +310,28 @@ def test_what_an_unfinished_import_brought_stays_until_it_is_forgotten(lab: Lab,
     assert is_whole(lab)
 
 
+def test_what_parity_rebuilt_of_a_volume_that_was_never_seen_stays(lab: Lab, tmp_path: Path) -> None:
+    """The third volume is short: beyond its end the first and parity give back what lies on the second."""
+    content = random_content(10, 60_000)
+    coming = set_of(tmp_path / "hq", media_of("500000"), parity=1, facts=header(sequence=9), zoo=content)
+    one, two, _, parity = sorted(coming.write(tmp_path / "set").iterdir())
+    lab.take(one)
+    lab.take(parity)
+    rebuilt = [digest for digest in map(digest_of, package_bytes(two)) if lab.depot.store.holds(digest)]
+
+    pruned(lab)
+
+    assert len(rebuilt) > 0
+    assert all(lab.depot.store.holds(digest) for digest in rebuilt)
+    lab.take(two)
+    assert all(lab.depot.store.holds(digest_of(data)) for data in content.values())
+
+
+def package_bytes(volume: Path) -> list[bytes]:
+    """Read the packages of a volume."""
+    return [path.read_bytes() for path in volume.rglob("*.rpm")]
+
+
 def test_after_a_prune_the_last_volume_finishes_the_import(lab: Lab, tmp_path: Path) -> None:
     content = random_content(12, 60_000)
     coming = set_of(tmp_path / "hq", media_of("500000"), facts=header(sequence=9), zoo=content)

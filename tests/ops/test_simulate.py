@@ -30,7 +30,7 @@ def sums_of(*contents: dict[str, bytes]) -> dict[int, dict[str, Digest]]:
 ONE = {"README.txt": b"1", "repos/p/zoo/a.rpm": b"a", "repos/p/zoo/both.rpm": b"both"}
 OTHER = {"README.txt": b"2", "repos/p/farm/both.rpm": b"both", "blobs/ab/" + "ab" * 32: b"part"}
 SUMS = sums_of(ONE, OTHER)
-PLAIN = Known((1, 2), None, None, SUMS)
+PLAIN = Known(None, None, SUMS)
 
 
 def test_what_lies_on_another_volume_too_is_not_lost() -> None:
@@ -42,7 +42,7 @@ def test_with_all_volumes_all_payload_is_lost() -> None:
 
 
 def test_of_a_volume_that_is_not_given_nothing_can_be_named() -> None:
-    assert loss(Known((1, 2), None, None, {1: SUMS[1]}), {1, 2}).unnamed == (2,)
+    assert loss(Known(None, None, {1: SUMS[1]}), {1, 2}).unnamed == (2,)
 
 
 def test_nothing_is_lost_with_no_volume() -> None:
@@ -63,7 +63,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> ParitySet:
 def known(made: ParitySet, index: RecoveryIndex | None, given: Iterable[int] = ()) -> Known:
     """Know a bundle with parity, its index or not, and the sums of some volumes."""
     sums = sums_of(*map(dict, made.payload))
-    return Known(tuple(made.numbers), made.encoded.recovery, index, {number: sums[number] for number in given})
+    return Known(made.encoded.recovery, index, {number: sums[number] for number in given})
 
 
 @pytest.fixture(scope="module")
@@ -141,6 +141,7 @@ def test_with_parity_the_answer_is_as_exact_as_what_is_given(
     assert {one.repository: one.files for one in simulated.lost} == lost
     assert (simulated.files, simulated.unnamed) == (sum(lost.values()), unnamed)
     assert (simulated.importable, simulated.parity) == (not lost and not unnamed, 1)
+    assert simulated.enough == (len(lose) - 1 if lost or unnamed else 0)
 
 
 def test_a_bundle_of_one_volume_does_not_outlive_it(tmp_path: Path) -> None:

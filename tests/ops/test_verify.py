@@ -6,12 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from issmedia.base.errors import NotIntactError
+from issmedia.base.errors import FormatError, NotIntactError
 from issmedia.base.events import Event, Warned, ignore
 from issmedia.bundle import layout
+from issmedia.bundle.strays import MAX_STRAYS, MAX_WARNINGS
 from issmedia.depot.store import Store
 from issmedia.model.manifest import VerifiedBundle
-from issmedia.ops.verify import MAX_STRAYS, MAX_WARNINGS, check, report_strays
+from issmedia.ops.verify import check, report_strays
 from tests.makers.bundles import bundle_of, verified
 from tests.makers.volumes import media_of, random_content, set_of
 
@@ -148,3 +149,38 @@ def test_damaged_sums_are_refused_without_parity_and_a_fault_with_it(several: Pa
 
     assert damaged == [str(volumes[1])]
     assert f"{volumes[1]}: {layout.SUMS}" in [one.where for one in refusal.problems]
+
+
+@pytest.fixture(scope="module")
+def protected(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A good set with parity."""
+    root = tmp_path_factory.mktemp("protected")
+    return set_of(root, media_of("500000"), parity=1, zoo=random_content(12, 60_000)).write(root / "set")
+
+
+@pytest.mark.parametrize("kept", ["trees", "repos", "manifest.json"])
+def test_with_parity_a_volume_is_damaged_while_anything_of_the_bundle_lies_there(
+    protected: Path, tmp_path: Path, kept: str
+) -> None:
+    first, *others = sorted(protected.iterdir())
+    rest = tmp_path / "rest"
+    rest.mkdir()
+    (shutil.copytree if (first / kept).is_dir() else shutil.copyfile)(first / kept, rest / kept)
+
+    with verified(tmp_path, rest, *others) as found:
+        damaged = [one.where for one in found.damaged]
+
+    assert damaged == [str(rest)]
+
+
+def test_what_bears_nothing_of_the_bundle_is_no_damaged_volume_of_it(protected: Path, tmp_path: Path) -> None:
+    (tmp_path / "rest").mkdir()
+    (tmp_path / "rest" / layout.SUMS).write_bytes(b"of something else")
+
+    with (
+        pytest.raises(FormatError, match="not a volume of a bundle") as caught,
+        verified(tmp_path, *protected.iterdir(), tmp_path / "rest"),
+    ):
+        pass
+
+    assert caught.value.where == str(tmp_path / "rest")
