@@ -37,6 +37,7 @@ ONLY_IN = {
     "rich": r"issmedia\.cli(\..*)?",
     "platformdirs": r"issmedia\.cli(\..*)?",
     "segno": r"issmedia\.cli(\..*)?",
+    "solv": r"issmedia\.content\.yum\.solving",
     "sqlite3": r"issmedia\.depot\.catalog.*",
     "urllib3": r"issmedia\.net\..*",
     "yaml": r"issmedia\.content\.yum\.modulemd",

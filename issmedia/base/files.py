@@ -59,16 +59,18 @@ class Staged:
     `write` appends; `close` sets the final mode. It has no final name until `link` or `rename` gives it one.
     Where the `size` in bytes to be expected is worth it, they go past the page cache, if the file system can.
     Instead of `write`, another process may be lent `fd`; then `grown` says how far it is.
+    A `prefix` begins its temporary name; `sweep` knows only files without one.
     """
 
-    def __init__(self, directory: StrPath, *, size: int = 0) -> None:
-        self.path = f"{os.fspath(directory)}/{_TEMPORARY}{os.urandom(16).hex()}"
+    def __init__(self, directory: StrPath, *, size: int = 0, prefix: str = _TEMPORARY) -> None:
+        self.path = f"{os.fspath(directory)}/{prefix}{os.urandom(16).hex()}"
         announce("create", self.path)
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
         self.fd = os.open(self.path, flags, 0o600)
         self._large = size >= direct.WORTH
         self._pieces: direct.Pieces | None = None
         self._announced = 0
+        self._left = False
 
     def write(self, data: bytes) -> None:
         """Append all of `data`."""
@@ -112,11 +114,19 @@ class Staged:
         os.close(self.fd)
         self.fd = -1
 
+    def leave(self) -> None:
+        """Keep what was written by now under its temporary name, whatever comes: not flushed, to be read as hostile."""
+        if self._pieces:
+            self._pieces.finish(self.fd)
+        self._left = os.fstat(self.fd).st_size > 0
+
     def discard(self) -> None:
-        """Close and remove; safe to call twice."""
+        """Close and remove, unless it was left; safe to call twice."""
         if self.fd >= 0:
             os.close(self.fd)
             self.fd = -1
+        if self._left:
+            return
         with contextlib.suppress(OSError):
             os.unlink(self.path)  # noqa: PTH108
 
@@ -137,9 +147,9 @@ class Staged:
 
 
 @contextlib.contextmanager
-def staged(directory: StrPath, *, size: int = 0) -> Iterator[Staged]:
-    """Make a `Staged` file that is discarded when the block raises; `size` as it has it."""
-    file = Staged(directory, size=size)
+def staged(directory: StrPath, *, size: int = 0, prefix: str = _TEMPORARY) -> Iterator[Staged]:
+    """Make a `Staged` file that is discarded when the block raises; `size` and `prefix` as it has them."""
+    file = Staged(directory, size=size, prefix=prefix)
     try:
         yield file
     except BaseException:

@@ -26,6 +26,11 @@ def source_date() -> str | None:
         raise UsageError(f"SOURCE_DATE_EPOCH is {text[:40]!r}, not a number of seconds") from cause
 
 
+def proxies() -> dict[str, str]:
+    """Read what the environment says of proxies."""
+    return {name: value for name, value in os.environ.items() if name.lower().endswith("_proxy")}
+
+
 def moment(text: str | None, *, start: str) -> str | None:
     """Read `2027-01-31`, `2027-01-31T12:00:00Z` or `90d` (days from `start`)."""
     if text is None:

@@ -23,7 +23,7 @@ from issmedia.cli.evidence import leave_export_report
 from issmedia.cli.exported import announce, show
 from issmedia.cli.face import Face, command
 from issmedia.cli.passphrase import ask_passphrases
-from issmedia.content.yum.content import describing_yum, urgent_packages
+from issmedia.content.yum.describing import describing_yum, urgent_packages
 from issmedia.depot.depot import Depot, open_depot
 from issmedia.model.manifest import Tool
 from issmedia.model.medium import NAMES, Medium, parse_medium

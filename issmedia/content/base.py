@@ -4,7 +4,7 @@ A content type turns an upstream into a tree (`sync`) and says what a tree means
 sockets nor the depot: an `Upstream` brings bytes, a `Sink` keeps them.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import BinaryIO, Protocol
@@ -13,11 +13,17 @@ from issmedia.base.digest import Digest
 from issmedia.base.events import Report
 from issmedia.model.documents import LeftOut
 from issmedia.model.package import Inventory
+from issmedia.model.selection import Selected, Selection
 from issmedia.model.tree import Entry, Tree
 
 
 class Stream(Protocol):
-    """Bytes that arrive; `fileno` is a real descriptor where they come from a local file, else None."""
+    """Bytes that arrive; `fileno` is a real descriptor where they come from a local file, else None.
+
+    `start` says at which byte of the file they begin: 0, where the middle that was asked for could not be had.
+    """
+
+    start: int
 
     def read(self, size: int, /) -> bytes:
         """Read up to `size` bytes; empty at the end."""
@@ -31,9 +37,17 @@ class Upstream(Protocol):
     """Where a repository comes from. Failures are `UpstreamError`; `AbsentError` where the file is not there."""
 
     url: str
+    connections: int
+    """How many files may be open at once to some gain."""
+    tries: int
+    """How often a file that came broken is asked for in all."""
 
-    def open(self, path: str) -> AbstractContextManager[Stream]:
-        """Open the file at a path relative to the repository. Threads may call this at once."""
+    def open(self, path: str, *, start: int = 0) -> AbstractContextManager[Stream]:
+        """Open the file at a path relative to the repository, at byte `start` if it can. Threads may call this at once.
+
+        An `UpstreamError` that leaves the block tells upstream that this place gave nothing good: the next call for
+        the path may go elsewhere, and later.
+        """
 
     def listing(self) -> dict[str, int] | None:
         """List all paths with sizes in bytes where upstream is a directory; None where it cannot be listed.
@@ -57,6 +71,10 @@ class Expected:
     limit: int = 64 << 30
 
 
+Opening = Callable[[int], AbstractContextManager[Stream]]
+"""Opens one file of an upstream at a byte."""
+
+
 class Sink(Protocol):
     """Where synced bytes go: the store. Threads may call it at once."""
 
@@ -65,6 +83,9 @@ class Sink(Protocol):
 
     def keep(self, stream: Stream, expected: Expected) -> tuple[Digest, int]:
         """Store a stream, hashed as it is copied; `UpstreamError` says got and expected, and nothing is kept."""
+
+    def fetch(self, opening: Opening, expected: Expected) -> tuple[Digest, int]:
+        """Do as `keep` with a file of an upstream; what came of one that broke off before may be its beginning."""
 
     def holds(self, digest: Digest, size: int) -> bool:
         """Say whether the blob is there already with this size in bytes."""
@@ -77,7 +98,8 @@ class Sink(Protocol):
 class Synced:
     """What a sync found. `unchanged` says the previous tree still is upstream's; `incomplete` what could not be had.
 
-    `signed_metadata` says that clients shall ask for a signature: once upstream signs, it stays.
+    `signed_metadata` says that clients shall ask for a signature: once upstream signs, it stays. `selected` says of a
+    selection from what it was made.
     """
 
     tree: Tree
@@ -85,28 +107,60 @@ class Synced:
     signed_metadata: bool
     incomplete: tuple[LeftOut, ...] = ()
     unchanged: bool = False
+    selected: Selected | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Previous:
-    """The snapshot before: its tree, whether anything was missing from it, and whether its metadata were signed."""
+    """The snapshot before: its tree, whether anything was missing from it, and whether its metadata were signed.
+
+    `selected` is from what it was made, where it was a selection.
+    """
 
     tree: Tree
     incomplete: bool
     signed_metadata: bool
+    selected: Selected | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What is wanted of a repository, and the trees of its neighbours, which may provide what it requires.
+
+    What the packages in `needing`, some of these trees, require of it is wanted, too.
+    """
+
+    selection: Selection
+    beside: tuple[Tree, ...] = ()
+    needing: tuple[Tree, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Unmet:
+    """A package that would not install, by its NEVRA, and what of its requirements nobody provides."""
+
+    package: str
+    requires: tuple[str, ...]
 
 
 Sync = Callable[[Upstream, Sink, Previous | None, Report], Synced]
-ReadInventory = Callable[[Tree, Callable[[Digest], BinaryIO]], Inventory]
+OpenBlob = Callable[[Digest], BinaryIO]
+ReadInventory = Callable[[Tree, OpenBlob], Inventory]
+Check = Callable[[Sequence[Tree], OpenBlob], list[list[Unmet]]]
 
 
 @dataclass(frozen=True, slots=True)
 class ContentType:
-    """One content type: how it syncs, and how a tree of it is read for the catalog."""
+    """One content type: how it syncs, all or a selection, and how a tree of it is read for the catalog.
+
+    `check` gives for each of some trees, taken together, the packages that would not install.
+    """
 
     name: str
     sync: Sync
+    selecting: Callable[[Choice], Sync]
     inventory: ReadInventory
+    check: Check
 
 
 def entry_of(path: str, kept: tuple[Digest, int]) -> Entry:

@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import Sequence, Set
+from typing import TypeVar
 
 import msgspec
 
@@ -9,6 +10,10 @@ from issmedia.base.digest import Digest
 from issmedia.base.errors import DepotError, UsageError
 from issmedia.model.documents import Product, Repository, Snapshot
 from issmedia.model.names import shown
+from issmedia.model.selection import Selection
+from issmedia.model.transport import Transport
+
+Document = TypeVar("Document")
 
 
 class Names:
@@ -110,22 +115,34 @@ class Names:
             "name": repository.name,
             "content_type": repository.content_type,
             "source": repository.source,
+            "transport": msgspec.json.encode(repository.transport),
+            "selection": _encoded(repository.selection),
         }
         self._db.execute(
             """
-            INSERT INTO repositories (product, label, folded, name, content_type, source)
-            SELECT id, :label, :folded, :name, :content_type, :source FROM products WHERE label = :product
+            INSERT INTO repositories (product, label, folded, name, content_type, source, transport, selection)
+            SELECT id, :label, :folded, :name, :content_type, :source, :transport, :selection
+            FROM products WHERE label = :product
             """,
             row,
         )
         self.set_keys(repository.path, repository.keys)
 
     def update_repository(self, repository: Repository) -> None:
-        """Change name, source and keys of a repository."""
-        row = self._known(repository.path)
+        """Change name, source, transport, selection and keys of a repository."""
+        row = {
+            "id": self._known(repository.path)["id"],
+            "name": repository.name,
+            "source": repository.source,
+            "transport": msgspec.json.encode(repository.transport),
+            "selection": _encoded(repository.selection),
+        }
         self._db.execute(
-            "UPDATE repositories SET name = :name, source = :source WHERE id = :id",
-            {"name": repository.name, "source": repository.source, "id": row["id"]},
+            """
+            UPDATE repositories
+            SET name = :name, source = :source, transport = :transport, selection = :selection WHERE id = :id
+            """,
+            row,
         )
         self.set_keys(repository.path, repository.keys)
 
@@ -162,6 +179,20 @@ class Names:
             WHERE id = :repository
             """,
             row,
+        )
+
+    def restate(self, snapshot: Snapshot) -> None:
+        """Write anew what is known of a repository's current snapshot, whose tree is the same."""
+        self._db.execute(
+            """
+            UPDATE snapshots SET document = :document
+            WHERE id = (SELECT current FROM repositories WHERE id = :repository) AND tree = :tree
+            """,
+            {
+                "document": msgspec.json.encode(snapshot),
+                "repository": self._known(snapshot.repository)["id"],
+                "tree": snapshot.tree,
+            },
         )
 
     def set_current(self, path: str, tree: Digest | None) -> None:
@@ -247,6 +278,7 @@ class Names:
         keys = self._db.execute(
             "SELECT blob FROM repository_keys WHERE repository = :id ORDER BY position", {"id": row["id"]}
         )
+        path = f"{row['product_label']}/{row['label']}"
         return Repository(
             row["product_label"],
             row["label"],
@@ -254,6 +286,8 @@ class Names:
             row["source"],
             row["content_type"],
             tuple(Digest(key["blob"]) for key in keys),
+            _decoded(row["transport"], Transport, path, "how it is fetched"),
+            _selection(row["selection"], path),
         )
 
     def _product_like(self, label: str) -> str | None:
@@ -281,16 +315,26 @@ def _labels(path: str) -> dict[str, str]:
     return {"product": product, "label": label}
 
 
-def _snapshot(document: bytes, path: str) -> Snapshot:
-    """Read a snapshot's document; whoever can write the file can write anything, or nothing, in its place."""
+def _encoded(document: object | None) -> bytes | None:
+    return None if document is None else msgspec.json.encode(document)
+
+
+def _decoded(document: bytes, kind: type[Document], path: str, what: str) -> Document:
+    """Read a document of a repository; whoever can write the file can write anything, or nothing, in its place."""
     try:
-        return msgspec.json.decode(document, type=Snapshot)
+        return msgspec.json.decode(document, type=kind)
     except (msgspec.MsgspecError, TypeError) as cause:
         raise DepotError(
-            f"a snapshot's document is damaged: {cause}",
-            where=f"catalog.sqlite, {path}",
-            hint="restore the catalog from a backup",
+            f"{what} is damaged: {cause}", where=f"catalog.sqlite, {path}", hint="restore the catalog from a backup"
         ) from cause
+
+
+def _snapshot(document: bytes, path: str) -> Snapshot:
+    return _decoded(document, Snapshot, path, "a snapshot's document")
+
+
+def _selection(document: bytes | None, path: str) -> Selection | None:
+    return None if document is None else _decoded(document, Selection, path, "its selection")
 
 
 def _matches(repository: Repository, name: str) -> bool:

@@ -198,7 +198,15 @@ CREATE TABLE tree_details (
 );
 """
 
-STEPS = (_STEP_1, _STEP_2)
+_STEP_3 = """
+ALTER TABLE repositories ADD COLUMN transport BLOB NOT NULL DEFAULT '{}';
+"""
+
+_STEP_4 = """
+ALTER TABLE repositories ADD COLUMN selection BLOB;
+"""
+
+STEPS = (_STEP_1, _STEP_2, _STEP_3, _STEP_4)
 
 
 def migrate(db: sqlite3.Connection) -> None:

@@ -9,6 +9,7 @@ DEPOT/
 ├── published ->      the generation that clients see
 ├── pending/          bundles of which volumes are still to come (depot.pending)
 ├── refusals.jsonl   what imports refused, for the next receipt (depot.refusals)
+├── secrets/          0700: passwords that `repo import` took out of .repo files, by PRODUCT/REPO
 ├── quarantine/       damaged blobs that audit set aside
 └── lock              held by the one process that changes the depot
 """

@@ -3,6 +3,7 @@
     store/
     ├── ab/ab12…      a blob, 0444
     └── incoming/     0700: files on their way in, under temporary names; swept by the next writer
+        └── .part-…   beginnings of files that broke off, for the next run (depot.partials)
 
 A blob is hashed as it is copied, flushed, then linked under its digest: what has a name is durable and whole.
 Flushing is done for batches, one `syncfs` for thousands of small files. After `close` of a `Writing`, names are
@@ -20,7 +21,8 @@ from typing import BinaryIO
 
 from issmedia.base import files
 from issmedia.base.digest import Digest, copy_and_hash, is_digest
-from issmedia.base.errors import DamagedBlobError, DepotError
+from issmedia.base.errors import DamagedBlobError, DepotError, UpstreamError
+from issmedia.depot.partials import Partial, Partials
 from issmedia.model.tree import MAX_TREE_BYTES, Tree, known_tree
 
 _BATCH_BYTES = 256 << 20
@@ -117,6 +119,7 @@ class Writing:
         self._shards: set[str] = set()
         self._may_clone = True
         self._broken = False
+        self.partials = Partials(self._incoming)
 
     def expect(self, sizes: Iterable[int]) -> None:
         """Let the next `add` raise `NoSpaceError` where files of these sizes in bytes will not fit.
@@ -148,6 +151,25 @@ class Writing:
                 digest, size, others = copy_and_hash(read, file.write, limit=limit, also=also)
             if check:
                 check(digest, size, others)
+            file.close(0o444, durable=False)
+        self._admit(file.path, digest, size)
+        return digest, size
+
+    def add_partial(
+        self, partial: Partial, read: Callable[[int], bytes], *, limit: int, check: Check, also: tuple[str, ...] = ()
+    ) -> tuple[Digest, int]:
+        """Copy a stream in that may break off: then what came is kept for the next time. One that is refused is not.
+
+        The beginning that was kept before is the beginning of `read`; it is hashed like all of it.
+        """
+        with files.staged(self._incoming, size=limit, prefix=partial.prefix) as file:
+            self._require_space()
+            try:
+                digest, size, others = copy_and_hash(read, file.write, limit=limit, also=also)
+            except (UpstreamError, KeyboardInterrupt):
+                file.leave()
+                raise
+            check(digest, size, others)
             file.close(0o444, durable=False)
         self._admit(file.path, digest, size)
         return digest, size

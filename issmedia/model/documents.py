@@ -3,6 +3,8 @@
 import msgspec
 
 from issmedia.base.digest import Digest
+from issmedia.model.selection import Selected, Selection
+from issmedia.model.transport import Transport
 from issmedia.model.tree import DigestField
 
 MAX_OPENPGP_KEY = 1 << 20
@@ -26,7 +28,8 @@ class Product(msgspec.Struct, frozen=True):
 class Repository(msgspec.Struct, frozen=True):
     """A repository of a product. `source` is a directory or URL, None where it came by import.
 
-    `keys` are blobs of OpenPGP public keys that the operator pinned for it.
+    `keys` are blobs of OpenPGP public keys that the operator pinned for it; `transport` is how it is fetched,
+    `selection` what is wanted of it, None where that is all.
     """
 
     product: str
@@ -35,6 +38,8 @@ class Repository(msgspec.Struct, frozen=True):
     source: str | None = None
     content_type: str = "yum"
     keys: tuple[Digest, ...] = ()
+    transport: Transport = Transport()
+    selection: Selection | None = None
 
     @property
     def path(self) -> str:
@@ -47,6 +52,7 @@ class Snapshot(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     `signed_metadata` says that upstream signed its repomd.xml, now or in an earlier snapshot; `bundle` is the id of the
     bundle it came by, `origin` the id of the site that made that, `origin_taken` when that site took the snapshot.
+    `selected` says of a selection from what it was made; its metadata are ours, and unsigned.
     """
 
     repository: str
@@ -61,6 +67,7 @@ class Snapshot(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     bundle: str | None = None
     origin: str | None = None
     origin_taken: str | None = None
+    selected: Selected | None = None
 
 
 class Destination(msgspec.Struct, frozen=True):

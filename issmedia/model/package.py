@@ -96,6 +96,11 @@ class Inventory(msgspec.Struct, frozen=True):
     unread: tuple[Problem, ...] = ()
 
 
+def nevra_key(name: str, epoch: str | None, version: str, release: str, arch: str) -> str:
+    """Write `name-epoch:version-release.arch`, the epoch always there, as modulemd does."""
+    return f"{name}-{epoch or '0'}:{version}-{release}.{arch}"
+
+
 def nevra_of_path(path: str) -> Nevra | None:
     """Read `…/NAME-VERSION-RELEASE.ARCH.rpm`, or None. File names give no epoch: it is taken as 0."""
     stem, arch = path.rpartition("/")[2].removesuffix(".rpm").rpartition(".")[::2]

@@ -23,7 +23,9 @@ _MEANINGS = {
 
 
 class LocalStream:
-    """A file of this machine, being read."""
+    """A file of this machine, being read from its beginning."""
+
+    start = 0
 
     def __init__(self, file: BeneathFile, where: str) -> None:
         self._file = file
@@ -45,6 +47,9 @@ class LocalStream:
 class DirectoryUpstream:
     """A directory that holds a repository; `listed` says whether `listing` may be asked for (not for `file://`)."""
 
+    connections = 2
+    tries = 1
+
     def __init__(self, path: Path, *, url: str, listed: bool) -> None:
         self.url = url
         self._listed = listed
@@ -58,8 +63,8 @@ class DirectoryUpstream:
             ) from cause
 
     @contextmanager
-    def open(self, path: str) -> Iterator[LocalStream]:
-        """Open the regular file at a path relative to the repository. Threads may call this at once."""
+    def open(self, path: str, *, start: int = 0) -> Iterator[LocalStream]:  # noqa: ARG002 - nothing breaks off here
+        """Open the regular file at a path of the repository, at its beginning. Threads may call this at once."""
         where = shown(f"{self._root.path}/{path}")
         if fault := path_fault(path):
             raise UpstreamError(f"the name {fault}", where=where)

@@ -22,6 +22,7 @@ from issmedia.bundle.coming import blobs_arrived
 from issmedia.depot.catalog import Session
 from issmedia.depot.depot import Depot, OwnedDepot
 from issmedia.depot.named import documents
+from issmedia.depot.partials import drop_partials
 from issmedia.depot.publish import Publications
 from issmedia.model.documents import Snapshot
 
@@ -77,6 +78,7 @@ def prune(depot: OwnedDepot, keeping: Keeping, *, now: str, report: Report) -> P
     """Remove what nothing needs. Where that is nothing, nothing is changed."""
     plan = _plan(depot, keeping)
     files.sweep(depot.store.root / "incoming")
+    drop_partials(depot.store.root / "incoming")
     if plan.result.nothing:
         return plan.result
     facts = {"snapshots": len(plan.result.snapshots), "blobs": plan.result.blobs, "size": plan.result.size}

@@ -1,25 +1,33 @@
 """sync: upstream → snapshot. The content type reads upstream, the store keeps the bytes, the catalog the names."""
 
 import contextlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import BinaryIO
+
+from msgspec.structs import replace
 
 from issmedia.base.digest import Digest, digest_of
 from issmedia.base.errors import DamagedBlobError, UpstreamError
 from issmedia.base.events import Report, Warned
-from issmedia.content.base import ContentType, Expected, Previous, Stream, Synced, Upstream
+from issmedia.content.base import Choice, ContentType, Expected, Opening, Previous, Stream, Synced, Upstream
+from issmedia.depot.catalog import Session
 from issmedia.depot.depot import OwnedDepot
+from issmedia.depot.partials import Partial
 from issmedia.depot.store import Store, Writing
 from issmedia.model.documents import LeftOut, Repository, Snapshot
 from issmedia.model.move import Move, moved_facts
 from issmedia.model.package import Inventory
+from issmedia.model.selection import Selection
 from issmedia.model.tree import tree_of
 
 
 @dataclass(frozen=True, slots=True)
 class SyncResult:
-    """What a sync did. `changed` says a new snapshot was made; `incomplete` is what could not be had."""
+    """What a sync did. `changed` says a new snapshot was made; `incomplete` is what could not be had.
+
+    `selected` says that it is a selection of what upstream has.
+    """
 
     repository: str
     changed: bool
@@ -28,17 +36,25 @@ class SyncResult:
     packages: int
     size: int
     incomplete: tuple[LeftOut, ...]
+    selected: bool = False
 
 
 def sync(
     repository: Repository, upstream: Upstream, depot: OwnedDepot, content: ContentType, *, now: str, report: Report
 ) -> SyncResult:
-    """Bring upstream's state into the depot, bytes unchanged. What fails leaves the snapshot before as current."""
+    """Bring upstream's state into the depot, bytes unchanged, or what is selected of it.
+
+    What fails leaves the snapshot before as current.
+    """
     with depot.catalog.reading() as db:
         before = db.names.current(repository.path)
+        neighbours = _neighbours(db, repository)
     previous = None if before is None else _previous(before, depot.store)
+    run = content.sync
+    if repository.selection is not None:
+        run = content.selecting(_choice(repository.selection, neighbours, depot.store))
     with depot.store.writing() as writing:
-        found = content.sync(upstream, StoreSink(depot.store, writing), previous, report)
+        found = run(upstream, StoreSink(depot.store, writing), previous, report)
         listing = found.tree.encode()
         if not depot.store.has(digest_of(listing), len(listing)):
             writing.add_bytes(listing)
@@ -48,9 +64,12 @@ def sync(
         return _result(before, changed=False)
     inventory = found.inventory or content.inventory(found.tree, depot.store.open)
     snapshot = _snapshot(repository, upstream, found, inventory, now=now)
-    changed = before is None or (before.tree, before.incomplete) != (snapshot.tree, snapshot.incomplete)
+    changed = before is None or _facts(before) != _facts(snapshot)
     if changed:
         _record(depot, before, snapshot, inventory, now=now)
+    elif before is not None and before.selected != snapshot.selected:
+        with depot.catalog.changing() as db:
+            db.names.restate(replace(before, selected=snapshot.selected))
     return _result(snapshot, changed=changed)
 
 
@@ -61,7 +80,28 @@ def _previous(before: Snapshot, store: Store) -> Previous:
     except DamagedBlobError:
         return Previous(tree_of(()), incomplete=True, signed_metadata=before.signed_metadata)
     whole = not before.incomplete and all(store.has(entry.sha256, entry.size) for entry in tree.entries)
-    return Previous(tree, incomplete=not whole, signed_metadata=before.signed_metadata)
+    return Previous(tree, not whole, before.signed_metadata, before.selected)
+
+
+def _neighbours(db: Session, repository: Repository) -> list[tuple[Repository, Snapshot]]:
+    """List the other repositories of the product that have a snapshot, where dependencies may lie in them."""
+    if repository.selection is None or not repository.selection.with_dependencies:
+        return []
+    others = [one for one in db.names.repositories(repository.product) if one.path != repository.path]
+    return [(one, snapshot) for one in others if (snapshot := db.names.current(one.path))]
+
+
+def _choice(selection: Selection, neighbours: list[tuple[Repository, Snapshot]], store: Store) -> Choice:
+    """Say what is wanted; what a neighbour needs is, where its own selection is with dependencies."""
+    trees = {one.path: store.tree(snapshot.tree) for one, snapshot in neighbours}
+    needing = [one.path for one, _ in neighbours if one.selection and one.selection.with_dependencies]
+    return Choice(selection, tuple(trees.values()), tuple(trees[path] for path in needing))
+
+
+def _facts(snapshot: Snapshot) -> tuple[object, ...]:
+    """Give what makes a snapshot another one; that its neighbours changed does not."""
+    selected = snapshot.selected
+    return snapshot.tree, snapshot.incomplete, selected and (selected.upstream, selected.selection)
 
 
 class StoreSink:
@@ -77,14 +117,47 @@ class StoreSink:
 
     def keep(self, stream: Stream, expected: Expected) -> tuple[Digest, int]:
         """Store a stream; bytes that are not what the metadata say are refused, and nothing is kept."""
-        kind = expected.checksum[0] if expected.checksum else "sha256"
-        limit = expected.limit if expected.size is None else expected.size
+        limit = _limit(expected)
         return self._writing.add(
             stream.read,
             limit=limit,
             check=lambda digest, size, others: _check(expected, limit, digest, size, others),
-            also=() if kind == "sha256" else (kind,),
+            also=_also(expected),
             clone=stream.fileno,
+        )
+
+    def fetch(self, opening: Opening, expected: Expected) -> tuple[Digest, int]:
+        """Store a file of an upstream. What came of it before is its beginning, where the metadata tell it by checksum.
+
+        Size and checksum decide whether it is the same file, not what a server says of it; so another mirror may go on.
+        """
+        if expected.checksum is not None:
+            wanted = f"{expected.checksum[0]} {expected.checksum[1]} {expected.size}"
+            with self._writing.partials.taken(wanted, limit=_limit(expected)) as partial:
+                if partial is not None:
+                    return self._go_on(partial, opening, expected)
+        with opening(0) as stream:
+            return self.keep(stream, expected)
+
+    def _go_on(self, partial: Partial, opening: Opening, expected: Expected) -> tuple[Digest, int]:
+        if partial.size == expected.size:
+            with contextlib.suppress(UpstreamError):  # these were other bytes: they are gone now
+                return self._add(partial, partial.read, expected)
+        with opening(partial.size) as stream:
+            if stream.fileno is not None:
+                return self.keep(stream, expected)
+            if stream.start != partial.size:
+                partial.drop()
+            return self._add(partial, lambda size: partial.read(size) or stream.read(size), expected)
+
+    def _add(self, partial: Partial, read: Callable[[int], bytes], expected: Expected) -> tuple[Digest, int]:
+        limit = _limit(expected)
+        return self._writing.add_partial(
+            partial,
+            read,
+            limit=limit,
+            check=lambda digest, size, others: _check(expected, limit, digest, size, others),
+            also=_also(expected),
         )
 
     def holds(self, digest: Digest, size: int) -> bool:
@@ -97,6 +170,16 @@ class StoreSink:
             return self._store.open(digest)
         self._writing.flush()
         return self._store.open(digest)
+
+
+def _limit(expected: Expected) -> int:
+    return expected.limit if expected.size is None else expected.size
+
+
+def _also(expected: Expected) -> tuple[str, ...]:
+    """Name the algorithm that a blob is checked by, beside the one that names it."""
+    kind = expected.checksum[0] if expected.checksum else "sha256"
+    return () if kind == "sha256" else (kind,)
 
 
 def _check(expected: Expected, limit: int, digest: Digest, size: int, others: dict[str, str]) -> None:
@@ -123,6 +206,7 @@ def _snapshot(repository: Repository, upstream: Upstream, found: Synced, invento
         signed_metadata=found.signed_metadata,
         incomplete=found.incomplete,
         source=upstream.url,
+        selected=found.selected,
     )
 
 
@@ -151,4 +235,5 @@ def _result(snapshot: Snapshot, *, changed: bool) -> SyncResult:
         packages=snapshot.packages,
         size=snapshot.size,
         incomplete=snapshot.incomplete,
+        selected=snapshot.selected is not None,
     )

@@ -31,6 +31,7 @@ def commands(command: click.Command = cli, path: Line = ()) -> Iterator[Line]:
 
 EVERY = list(commands())
 SITE_FIELDS = {"label", "site", "added", "keys", "last_export", "receipts", "receipt"}
+REPOSITORY_FIELDS = {"product", "label", "name", "source", "content_type", "keys", "transport", "selection"}
 LINES: dict[Line, tuple[Line, set[str]]] = {
     ("init",): ((), {"depot", "site"}),
     ("keys", "generate"): (("other",), {"name", "fingerprint", "public"}),
@@ -43,11 +44,13 @@ LINES: dict[Line, tuple[Line, set[str]]] = {
     ("product", "add"): (("q",), {"label", "name"}),
     ("product", "show"): (("p",), {"product", "repositories"}),
     ("product", "remove"): (("empty",), {"removed"}),
-    ("repo", "add"): (("q/r", "/srv"), {"product", "label", "name", "source", "content_type", "keys"}),
+    ("repo", "add"): (("q/r", "/srv"), REPOSITORY_FIELDS),
+    ("repo", "import"): (("{repofile}", "--product", "q"), {"sections"}),
     ("repo", "show"): (("p/zoo",), {"repository", "snapshots"}),
-    ("repo", "set"): (("p/zoo", "--name", "Zoo"), {"product", "label", "name", "source", "content_type", "keys"}),
+    ("repo", "set"): (("p/zoo", "--name", "Zoo"), REPOSITORY_FIELDS),
     ("repo", "remove"): (("p/farm", "--yes"), {"removed"}),
     ("sync",): ((), {"repositories", "failed"}),
+    ("check",): ((), {"repositories", "packages", "broken"}),
     ("export",): (("--to", "{out}"), {"bundle", "directory", "manifest", "volumes"}),
     ("copy",): (("{stick}", "--to", "{blank}"), {"bundle", "volume", "medium", "kept", "read_back", "signers"}),
     ("burn",): (
@@ -129,7 +132,9 @@ def filled(arguments: Line, world: World, tmp_path: Path) -> Line:
     receipt = tmp_path / "receipt"
     receipt.write_bytes(signed(sample_receipt()))
     (tmp_path / "blank").mkdir(exist_ok=True)
+    (tmp_path / "some.repo").write_text("[tools]\nbaseurl=https://mirror.example/tools/\n")
     places = {
+        "repofile": tmp_path / "some.repo",
         "key": ed25519_key(2).public.line,
         "out": tmp_path / "out",
         "stick": world.stick,

@@ -1,7 +1,7 @@
 import pytest
 
 from issmedia.base.errors import FormatError
-from issmedia.content.yum.treeinfo import files_named
+from issmedia.content.yum.treeinfo import files_named, repositories_within
 
 SHA = "a" * 64
 TEXT = f"""
@@ -57,3 +57,10 @@ def test_what_is_no_treeinfo_is_refused(data: bytes, reason: str) -> None:
 
     assert caught.value.where == ".treeinfo"
     assert caught.value.message.isprintable()
+
+
+def test_repositories_of_variants_are_those_below_the_tree() -> None:
+    paths = ("AppStream", "./", "", ".", "AppStream/", "../../other/os", "/abs/", "a//b")
+    text = "".join(f"[variant-{number}]\nrepository = {path}\n" for number, path in enumerate(paths))
+
+    assert repositories_within(f"[a]\n{text}".encode(), where="x") == ["AppStream", "abs"]

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from issmedia.base import files
 from issmedia.base.digest import Digest
@@ -14,6 +15,7 @@ from issmedia.base.errors import DepotError, NoSpaceError, UsageError
 from issmedia.depot import catalog_schema
 from issmedia.depot.catalog import Catalog, Session
 from issmedia.model.documents import LeftOut, Product, Repository, Snapshot
+from issmedia.model.selection import Selected, Selection
 from tests.makers.documents import NOW
 
 A, B = Digest("a" * 64), Digest("b" * 64)
@@ -287,6 +289,48 @@ def test_a_repository_is_changed_and_keeps_its_keys_in_order(catalog: Catalog) -
         db.names.update_repository(Repository("p", "zoo", "New", "/other", keys=(B, A)))
 
         assert db.names.repository("p/zoo") == Repository("p", "zoo", "New", "/other", keys=(B, A))
+
+
+def test_a_selection_is_kept_changed_and_taken_back(catalog: Catalog) -> None:
+    wanted = Selection(newest=1, include=("a*", "b"))
+    with catalog.changing() as db:
+        add_zoo(db, "p/zoo")
+        db.names.update_repository(Repository("p", "zoo", "Zoo", selection=wanted))
+        changed = db.names.repository("p/zoo")
+        db.names.update_repository(Repository("p", "zoo", "Zoo"))
+        back = db.names.repository("p/zoo")
+
+    assert changed is not None
+    assert back is not None
+    assert (changed.selection, back.selection) == (wanted, None)
+
+
+@pytest.mark.parametrize("document", [b"{", b'{"newest":0}', b'{"other":1}', "text", 7])
+def test_a_damaged_selection_is_named(catalog: Catalog, tmp_path: Path, document: object) -> None:
+    with catalog.changing() as db:
+        add_zoo(db)
+    with contextlib.closing(sqlite3.connect(tmp_path / "catalog.sqlite")) as raw, raw:
+        raw.execute("UPDATE repositories SET selection = ?", (document,))
+
+    with catalog.reading() as db, pytest.raises(DepotError, match="selection is damaged") as caught:
+        db.names.repository("p/zoo")
+
+    assert caught.value.where == "catalog.sqlite, p/zoo"
+
+
+def test_only_the_current_snapshot_of_the_same_tree_is_restated(catalog: Catalog) -> None:
+    other = replace(snapshot(A), selected=Selected(B, Selection(newest=1)))
+    with catalog.changing() as db:
+        add_zoo(db)
+        db.names.add_snapshot(snapshot(A))
+        db.names.add_snapshot(snapshot(B))
+        db.names.restate(other)
+        before = db.names.snapshots("p/zoo")
+        db.names.set_current("p/zoo", A)
+        db.names.restate(other)
+
+        assert before == [snapshot(A), snapshot(B)]
+        assert db.names.snapshots("p/zoo") == [other, snapshot(B)]
 
 
 @pytest.mark.parametrize(

@@ -131,5 +131,5 @@ def test_a_shell_can_complete_commands_and_options() -> None:
         return {line.partition(",")[2] for line in done.stdout.splitlines()}
 
     assert {"repo", "receipt"} == completed("issmedia", "re")
-    assert {"add", "list", "show", "set", "remove"} == completed("issmedia", "repo", "")
+    assert {"add", "import", "list", "show", "set", "remove"} == completed("issmedia", "repo", "")
     assert {"--to", "--to-site"} == completed("issmedia", "export", "--to")

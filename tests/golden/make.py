@@ -17,7 +17,8 @@ from issmedia.base import files
 from issmedia.base.digest import Digest
 from issmedia.base.events import ignore
 from issmedia.bundle.sets import Destination
-from issmedia.content.yum.content import YUM, describing_yum
+from issmedia.content.yum.content import YUM
+from issmedia.content.yum.describing import describing_yum
 from issmedia.depot.depot import OwnedDepot
 from issmedia.model import schemas
 from issmedia.model.manifest import Tool

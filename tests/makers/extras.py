@@ -32,7 +32,7 @@ version: 2
 data:
   name: {name}
   stream: "{stream}"
-  version: 20231114221320
+  version: {version}
   context: deadbeef
   arch: noarch
   summary: The module {name}
@@ -100,11 +100,12 @@ class AdvisorySpec:
 
 @dataclass(frozen=True)
 class ModuleSpec:
-    """A module stream to write; `packages` are names of packages in the repository."""
+    """A module stream to write; `packages` are packages in the repository, as `name` or `name-version`."""
 
     name: str
     stream: str
     packages: tuple[str, ...] = ()
+    version: int = 20231114221320
 
 
 def updateinfo(advisories: Iterable[AdvisorySpec], packages: Sequence[Listed]) -> str:
@@ -132,8 +133,9 @@ def modules_yaml(modules: Iterable[ModuleSpec], packages: Sequence[Listed]) -> s
         _MODULE.format(
             name=module.name,
             stream=module.stream,
-            names=", ".join(module.packages),
-            artifacts="".join(f"    - {one.nevra}\n" for one in packages if one.name in module.packages),
+            version=module.version,
+            names=", ".join(dict.fromkeys(one.name for one in packages if _is_of(one, module))),
+            artifacts="".join(f"    - {one.nevra}\n" for one in packages if _is_of(one, module)),
         )
         for module in modules
     )
@@ -144,6 +146,10 @@ def treeinfo(images: Mapping[str, bytes]) -> str:
     sums = "".join(f"{path} = sha256:{hashlib.sha256(data).hexdigest()}\n" for path, data in images.items())
     names = "".join(f"{path.rpartition('/')[2]} = {path}\n" for path in images)
     return _TREEINFO.format(checksums=sums, images=names)
+
+
+def _is_of(package: Listed, module: ModuleSpec) -> bool:
+    return package.name in module.packages or f"{package.name}-{package.version}" in module.packages
 
 
 def _record(advisory: AdvisorySpec, packages: Sequence[Listed]) -> createrepo_c.UpdateRecord:

@@ -4,14 +4,18 @@
         server.behave("repodata/repomd.xml", Answer(503, times=2), Cut(10))
         … server.url … server.requests
 
-Behaviours of a path are used up in the order given; then its file is served. No waiting, and all threads and sockets
-are gone when the block is left.
+Behaviours of a path are used up in the order given; then its file is served, and of it the range that is asked for. No
+waiting, and all threads and sockets are gone when the block is left. It speaks TLS, and asks for credentials, where it
+is told to; as a proxy it is asked with whole URLs, and answers these from its directory.
 """
 
+import re
+import select
 import socket
+import ssl
 import threading
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler
@@ -71,17 +75,53 @@ class Silence:
     times: int = 1
 
 
-Behaviour = Answer | Redirect | Cut | WrongLength | HangUp | Silence
+@dataclass(frozen=True)
+class Body:
+    """Answer 200 with other bytes than those of the file."""
+
+    data: bytes
+    times: int = 1
+
+
+@dataclass(frozen=True)
+class NoRange:
+    """Serve the whole file whatever range is asked for."""
+
+    times: int = 1
+
+
+@dataclass(frozen=True)
+class WrongRange:
+    """Answer 206 with the file's end, beginning at another byte than was asked for."""
+
+    times: int = 1
+
+
+@dataclass(frozen=True)
+class Then:
+    """Serve the file as it lies there, and do something once it was sent."""
+
+    act: Callable[[], object]
+    times: int = 1
+
+
+Behaviour = Answer | Redirect | Cut | WrongLength | HangUp | Silence | Body | NoRange | WrongRange | Then
 
 
 class HttpServer(ThreadingMixIn, TCPServer):
-    """Serves `directory`; `requests` lists the paths asked for, `connections` counts those accepted."""
+    """Serves `directory`; `requests` lists the paths asked for, `connections` counts those accepted.
+
+    `headers` are those of each request; `authorization` is what it asks for, where that is set.
+    """
 
     allow_reuse_address = True
     daemon_threads = False
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, tls: ssl.SSLContext | None = None) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
+        self.tls = tls
+        self.authorization: str | None = None
+        self.headers: list[tuple[str, Mapping[str, str]]] = []
         self.directory = directory
         self.requests: list[str] = []
         self.connections = 0
@@ -92,17 +132,32 @@ class HttpServer(ThreadingMixIn, TCPServer):
     @property
     def url(self) -> str:
         """Give the URL of the directory."""
-        return f"http://127.0.0.1:{self.server_address[1]}"
+        return f"{'https' if self.tls else 'http'}://127.0.0.1:{self.server_address[1]}"
+
+    @property
+    def ranges(self) -> list[tuple[str, str]]:
+        """List the ranges asked for, each with its path."""
+        return [(path, headers["Range"]) for path, headers in self.headers if "Range" in headers]
+
+    def finish_request(self, request: object, client_address: object) -> None:
+        """Speak TLS where it is told to: in the connection's own thread, for a client may refuse."""
+        assert isinstance(request, socket.socket)
+        if self.tls is None:
+            super().finish_request(request, client_address)
+            return
+        with suppress(OSError), self.tls.wrap_socket(request, server_side=True) as wrapped:
+            super().finish_request(wrapped, client_address)
 
     def behave(self, path: str, *behaviours: Behaviour) -> None:
         """Let a path behave so, in this order, before it is served as it lies there."""
         each = (one for behaviour in behaviours for one in [behaviour] * min(behaviour.times, 1000))
         self._behaviours[path] = deque(each)
 
-    def next_behaviour(self, path: str) -> Behaviour | None:
+    def next_behaviour(self, path: str, headers: Mapping[str, str]) -> Behaviour | None:
         """Count a request, and take the path's next behaviour."""
         with self._guard:
             self.requests.append(path)
+            self.headers.append((path, headers))
             left = self._behaviours.get(path)
             return left.popleft() if left else None
 
@@ -144,8 +199,11 @@ class _Handler(BaseHTTPRequestHandler):
         self.server.closed(self.connection)
 
     def do_GET(self) -> None:
-        path = unquote(self.path).lstrip("/")
-        match self.server.next_behaviour(path):
+        path = unquote(re.sub("^https?://[^/]*", "", self.path).partition("?")[0]).lstrip("/")
+        behaviour = self.server.next_behaviour(path, dict(self.headers.items()))
+        if self.server.authorization not in (None, self.headers.get("Authorization")):
+            behaviour = Answer(401)
+        match behaviour:
             case Answer(status, _, headers):
                 self._answer(status, b"no\n", headers)
             case Redirect(location):
@@ -160,11 +218,55 @@ class _Handler(BaseHTTPRequestHandler):
                 self._file(path, None, at)
             case WrongLength(length):
                 self._file(path, length, None)
-            case None:
+            case Body(data):
+                self._answer(200, data, {})
+            case NoRange():
                 self._file(path, None, None)
+            case WrongRange():
+                data = (self.server.directory / path).read_bytes()
+                self._answer(206, data[1:], {"Content-Range": f"bytes 1-{len(data) - 1}/{len(data)}"})
+            case Then(act):
+                self._file(path, None, None)
+                self.wfile.flush()
+                act()
+            case None:
+                self._range(path)
+
+    def do_CONNECT(self) -> None:
+        """Be a tunnel to another server of this machine."""
+        self.server.next_behaviour(f"CONNECT {self.path}", dict(self.headers.items()))
+        self.close_connection = True
+        host, _, port = self.path.rpartition(":")
+        with socket.create_connection((host, int(port))) as other:
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.flush()
+            self._relay(other)
+
+    def _relay(self, other: socket.socket) -> None:
+        ways = {self.connection: other, other: self.connection}
+        with suppress(OSError):
+            while True:
+                for one in select.select(list(ways), [], [])[0]:
+                    if not (data := one.recv(1 << 16)):
+                        return
+                    ways[one].sendall(data)
 
     def log_message(self, format: str, *args: object) -> None:
         """Say nothing."""
+
+    def _range(self, path: str) -> None:
+        """Serve a file, from the byte on that is asked for."""
+        asked = re.fullmatch(r"bytes=([0-9]+)-", self.headers.get("Range", ""))
+        file = self.server.directory / path
+        if not asked or not file.is_file():
+            self._file(path, None, None)
+            return
+        data, start = file.read_bytes(), int(asked[1])
+        if start >= len(data):
+            self._answer(416, b"", {"Content-Range": f"bytes */{len(data)}"})
+        else:
+            self._answer(206, data[start:], {"Content-Range": f"bytes {start}-{len(data) - 1}/{len(data)}"})
 
     def _file(self, path: str, length: int | None, cut: int | None) -> None:
         file = self.server.directory / path
@@ -185,9 +287,9 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def serving(directory: Path) -> Iterator[HttpServer]:
-    """Serve a directory while the block runs."""
-    with HttpServer(directory) as server:
+def serving(directory: Path, *, tls: ssl.SSLContext | None = None) -> Iterator[HttpServer]:
+    """Serve a directory while the block runs; by https with a context of TLS."""
+    with HttpServer(directory, tls) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, name="http-server")
         thread.start()
         try:

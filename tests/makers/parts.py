@@ -6,7 +6,7 @@ from pathlib import Path
 
 from issmedia.base.events import Report, ignore
 from issmedia.content.yum.made import MadeFile
-from issmedia.content.yum.partial import Share, partial_repodata
+from issmedia.content.yum.partial import Form, Share, partial_repodata
 from issmedia.content.yum.reader import Parser
 from issmedia.model.tree import Tree
 from tests.makers.repos import BuiltRepo
@@ -20,7 +20,7 @@ def parts_of(
 ) -> list[tuple[MadeFile, ...]]:
     """Make the repodata of shares of a tree whose blobs are in a sink."""
     with Parser() as parser:
-        return partial_repodata(tree, sink.open, shares, parser=parser, moment=MOMENT, report=report)
+        return partial_repodata(tree, sink.open, shares, parser=parser, form=Form(MOMENT), report=report)
 
 
 def share_of(repo: BuiltRepo, *names: str) -> Share:

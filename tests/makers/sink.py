@@ -8,7 +8,7 @@ from typing import BinaryIO
 
 from issmedia.base.digest import Digest, copy_and_hash
 from issmedia.base.errors import UpstreamError
-from issmedia.content.base import Expected, Stream
+from issmedia.content.base import Expected, Opening, Stream
 
 
 class MemorySink:
@@ -38,6 +38,11 @@ class MemorySink:
             self.blobs[digest] = data
             self.kept.append(digest)
         return digest, size
+
+    def fetch(self, opening: Opening, expected: Expected) -> tuple[Digest, int]:
+        """Keep a file of an upstream; nothing is resumed."""
+        with opening(0) as stream:
+            return self.keep(stream, expected)
 
     def holds(self, digest: Digest, size: int) -> bool:
         """Say whether the blob is there with this size."""

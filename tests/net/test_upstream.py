@@ -6,8 +6,10 @@ from pathlib import Path
 import pytest
 
 from issmedia.base.errors import AbsentError, UpstreamError, UsageError
+from issmedia.net.client import redirect_target
 from issmedia.net.directory import DirectoryUpstream
-from issmedia.net.upstream import HttpUpstream, checked_source, open_upstream, redirect_target
+from issmedia.net.upstream import checked_source, open_upstream
+from issmedia.net.web import HttpUpstream
 from tests.makers.http_server import FOR_EVER, Answer, Cut, HangUp, Redirect, WrongLength, serving
 
 

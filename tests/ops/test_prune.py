@@ -195,6 +195,7 @@ def test_what_interrupted_runs_left_goes(lab: Lab) -> None:
     with lab.depot.store.writing() as writing:
         stray = writing.add_bytes(b"of an import that died")
     (lab.depot.store.root / "incoming" / ".tmp-0").write_bytes(b"half")
+    (lab.depot.store.root / "incoming" / f".part-{'0' * 64}-{'1' * 32}").write_bytes(b"half")
 
     done = pruned(lab)
 

@@ -38,10 +38,9 @@ from issmedia.content.yum.parsed import (
     Record,
     Related,
     Relation,
-    nevra_key,
 )
 from issmedia.content.yum.unpack import Read, unpack
-from issmedia.model.package import Advisory, Package
+from issmedia.model.package import Advisory, Package, nevra_key
 
 _TEXT = 500
 """Characters kept of a summary or title."""
@@ -145,7 +144,8 @@ def forbid_writing() -> None:
 
 def _records(path: str, say: Say) -> None:
     """Say the records; createrepo_c keeps only the last of a type, and clients differ, so each type may stand once."""
-    records = createrepo_c.Repomd(path).records
+    repomd = createrepo_c.Repomd(path)
+    records = repomd.records
     if (count := _data_elements(path)) != len(records):
         raise FormatError(f"it has {count:,} records, and only {len(records):,} with a type of their own")
     for record in records:
@@ -160,6 +160,7 @@ def _records(path: str, say: Say) -> None:
                 open_size=record.size_open if record.size_open >= 0 else None,
                 open_checksum_type=record.checksum_open_type,
                 open_checksum=record.checksum_open,
+                revision=(repomd.revision or "")[:_TEXT],
             )
         )
 
@@ -208,17 +209,19 @@ def _package(package: createrepo_c.Package) -> Package:
 
 def _advisories(path: str, say: Say) -> None:
     for record in createrepo_c.UpdateInfo(path).updates:
-        cves = (reference.id or "" for reference in record.references if reference.type == "cve")
-        say(
-            Advisory(
-                id=record.id,
-                kind=record.type or "",
-                severity=record.severity or "",
-                title=(record.title or "")[:_TEXT],
-                issued=_issued(record),
-                cves=tuple(dict.fromkeys(cve for cve in cves if _CVE.match(cve))),
-            )
-        )
+        say(_advisory(record))
+
+
+def _advisory(record: createrepo_c.UpdateRecord) -> Advisory:
+    cves = (reference.id or "" for reference in record.references if reference.type == "cve")
+    return Advisory(
+        id=record.id,
+        kind=record.type or "",
+        severity=record.severity or "",
+        title=(record.title or "")[:_TEXT],
+        issued=_issued(record),
+        cves=tuple(dict.fromkeys(cve for cve in cves if _CVE.match(cve))),
+    )
 
 
 def _each(read: Callable[[BinaryIO], Iterable[msgspec.Struct]], path: str, say: Say) -> None:
@@ -228,10 +231,10 @@ def _each(read: Callable[[BinaryIO], Iterable[msgspec.Struct]], path: str, say: 
 
 
 def say_relations(path: str, say: Say, job: Job) -> None:
-    """Say what each package requires and provides, or which packages each advisory names."""
+    """Say what binds each package to others, or which packages each advisory names."""
     if job.kind == "updateinfo":
         for record in createrepo_c.UpdateInfo(path).updates:
-            say(Concerned(record.type or "", record.severity or "", tuple(_concerned(record))))
+            say(Concerned(_advisory(record), tuple(_concerned(record))))
     else:
         createrepo_c.xml_parse_primary(path, pkgcb=lambda package: say(_related(package)), do_files=1)
 
@@ -250,9 +253,12 @@ def _related(package: createrepo_c.Package) -> Related:
         version=package.version,
         release=package.release,
         arch=package.arch,
+        checksum=package.pkgId,
         requires=tuple(map(_relation, package.requires)),
         provides=tuple(map(_relation, package.provides)),
         files=tuple(path + name for _, path, name, *_ in package.files),
+        conflicts=tuple(map(_relation, package.conflicts)),
+        obsoletes=tuple(map(_relation, package.obsoletes)),
     )
 
 

@@ -14,9 +14,10 @@ from dataclasses import dataclass, field
 from issmedia.base.errors import FormatError
 from issmedia.content.yum.documents import Documents
 from issmedia.content.yum.inventory import Open
-from issmedia.content.yum.parsed import Related, Relation, nevra_key
+from issmedia.content.yum.parsed import Related, Relation
 from issmedia.content.yum.reader import Parser
 from issmedia.model.evr import EVR, compare_evr, evr_key
+from issmedia.model.package import nevra_key
 from issmedia.model.tree import Tree
 
 _SEVERITIES = ("critical", "important", "moderate", "low")
@@ -37,10 +38,10 @@ def security_packages(tree: Tree, open_blob: Open, *, parser: Parser) -> tuple[s
     if record is None:
         return ()
     with documents.opened(record) as (file, unpacked, where):
-        advisories = [one for one in parser.concerned(file, unpacked, where=where) if one.kind == "security"]
+        advisories = [one for one in parser.concerned(file, unpacked, where=where) if one.advisory.kind == "security"]
     ranks: dict[str, int] = {}
     for advisory in advisories:
-        rank = _rank(advisory.severity)
+        rank = _rank(advisory.advisory.severity)
         for nevra in advisory.packages:
             ranks[nevra] = min(rank, ranks.get(nevra, rank))
     hrefs: dict[str, int] = {}

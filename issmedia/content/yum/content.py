@@ -1,25 +1,31 @@
 """The content type of yum repositories."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 
-from issmedia.base.digest import Digest
-from issmedia.base.errors import FormatError
-from issmedia.base.events import Report, Warned
-from issmedia.content.base import ContentType
-from issmedia.content.yum.closure import closure, security_packages
+from issmedia.content.base import Choice, ContentType, Sync, Unmet
+from issmedia.content.yum.dependencies import unmet
 from issmedia.content.yum.inventory import Open, inventory
-from issmedia.content.yum.made import MadeFile
-from issmedia.content.yum.partial import partial_repodata
 from issmedia.content.yum.reader import Parser
+from issmedia.content.yum.selecting import sync_selection
 from issmedia.content.yum.sync import sync
 from issmedia.model.tree import Tree
 
-Describe = Callable[[Tree, Sequence[Mapping[str, str]], str], Sequence[Sequence[MadeFile]]]
-"""Makes repodata of parts of a tree: path → href for each part, and the moment that dates them."""
 
-YUM = ContentType("yum", sync, inventory)
+def _yum(parser: Parser | None) -> ContentType:
+    """Make the content type, with what parses for it; without, each call has its own."""
+
+    def selecting(choice: Choice) -> Sync:
+        return partial(sync_selection, choice=choice, parser=parser)
+
+    def check(trees: Sequence[Tree], open_blob: Open) -> list[list[Unmet]]:
+        return unmet(trees, open_blob, parser=parser or Parser())
+
+    return ContentType("yum", partial(sync, parser=parser), selecting, partial(inventory, parser=parser), check)
+
+
+YUM = _yum(None)
 """The content type of yum repositories."""
 
 
@@ -27,37 +33,4 @@ YUM = ContentType("yum", sync, inventory)
 def yum_at_work() -> Iterator[ContentType]:
     """Give the same for many documents: what parses them loads meanwhile, and only once."""
     with Parser() as parser:
-        yield ContentType(YUM.name, partial(sync, parser=parser), partial(inventory, parser=parser))
-
-
-@contextmanager
-def describing_yum(open_blob: Open, report: Report) -> Iterator[Describe]:
-    """Give what makes repodata for parts of repositories; where upstream's cannot be read it warns, and makes none."""
-    with Parser() as parser:
-
-        def describe(tree: Tree, shares: Sequence[Mapping[str, str]], moment: str) -> Sequence[Sequence[MadeFile]]:
-            try:
-                return partial_repodata(tree, open_blob, shares, parser=parser, moment=moment, report=report)
-            except FormatError as cause:
-                report(Warned(f"no repodata for a part of it: {cause.message}", cause.where))
-                return [() for _ in shares]
-
-        yield describe
-
-
-def urgent_packages(trees: Sequence[Tree], open_blob: Open, report: Report) -> frozenset[Digest]:
-    """Give the blobs of what security advisories name, with all that these packages need from any of the trees."""
-    with Parser() as parser:
-        wanted = [_security(tree, open_blob, parser, report) for tree in trees]
-        chosen = closure(trees, open_blob, wanted, parser=parser)
-    return frozenset(
-        entry.sha256 for tree, hrefs in zip(trees, chosen, strict=True) for entry in tree.entries if entry.path in hrefs
-    )
-
-
-def _security(tree: Tree, open_blob: Open, parser: Parser, report: Report) -> tuple[str, ...]:
-    try:
-        return security_packages(tree, open_blob, parser=parser)
-    except FormatError as cause:
-        report(Warned(f"its advisories cannot be read, none of it goes first: {cause.message}", cause.where))
-        return ()
+        yield _yum(parser)

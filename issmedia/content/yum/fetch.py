@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from issmedia.base.digest import Digest, digest_of
-from issmedia.base.errors import AbsentError, UpstreamError
+from issmedia.base.errors import UpstreamError
 from issmedia.base.events import Advanced, Report
 from issmedia.base.workers import Workers
 from issmedia.content.base import Expected, Sink, Stream, Upstream, entry_of
@@ -43,17 +43,20 @@ class Fetcher:
     _stop: threading.Event = field(default_factory=threading.Event)
 
     def one(self, path: str, expected: Expected) -> Entry:
-        """Fetch a file, or raise `UpstreamError`; a broken transfer is tried once more."""
+        """Fetch a file, or raise `UpstreamError`. What comes broken is asked for again, as often as upstream says.
+
+        To get an answer at all is upstream's affair, which tries as often as it likes.
+        """
         if held := self._held(path, expected):
             return held
-        try:
-            return self._fetched(path, expected)
-        except AbsentError:
-            raise
-        except UpstreamError:
-            if not self._remote:
-                raise
-        return self._fetched(path, expected)
+        answered: list[str] = []
+        for number in range(1, self.upstream.tries + 1):
+            try:
+                return self._fetched(path, expected, answered)
+            except UpstreamError:
+                if self._stop.is_set() or number == self.upstream.tries or len(answered) < number:
+                    raise
+        raise AssertionError("upstream allows no try")
 
     def lacking(self, items: Iterable[Item]) -> Iterator[int]:
         """Give the bytes of each file that is not held, as far as the sizes are known; one as long as before is."""
@@ -116,9 +119,14 @@ class Fetcher:
         except UpstreamError as error:
             return LeftOut(shown(path), error.message)
 
-    def _fetched(self, path: str, expected: Expected) -> Entry:
-        with self.upstream.open(path) as stream:
-            return entry_of(path, self.sink.keep(_Stoppable(stream, self._stop), expected))
+    def _fetched(self, path: str, expected: Expected, answered: list[str]) -> Entry:
+        @contextmanager
+        def opening(start: int) -> Iterator[Stream]:
+            with self.upstream.open(path, start=start) as stream:
+                answered.append(path)
+                yield _Stoppable(stream, self._stop)
+
+        return entry_of(path, self.sink.fetch(opening, expected))
 
     def _counted(self, found: Entry | LeftOut) -> Entry | LeftOut:
         self.report(Advanced(1, found.size if isinstance(found, Entry) else 0))
@@ -127,7 +135,7 @@ class Fetcher:
     @contextmanager
     def _workers(self) -> Generator[Workers, None, None]:
         """Run threads that stop soon when the block is left early: after the read they are in, which is ended."""
-        workers = Workers(8 if self._remote else 2, name="fetch")
+        workers = Workers(self.upstream.connections, name="fetch")
         try:
             yield workers
         except BaseException:
@@ -144,6 +152,7 @@ class _Stoppable:
     def __init__(self, stream: Stream, stop: threading.Event) -> None:
         self._stream = stream
         self._stop = stop
+        self.start = stream.start
 
     @property
     def fileno(self) -> int | None:
@@ -159,6 +168,7 @@ class _Bytes:
     """A stream of bytes in memory."""
 
     fileno = None
+    start = 0
 
     def __init__(self, data: bytes) -> None:
         self.read = io.BytesIO(data).read

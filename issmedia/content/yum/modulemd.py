@@ -73,12 +73,12 @@ def _stream_slice(
     key, *listing = _under(_under(_under(events[:-1], "data"), "artifacts"), "rpms") or (events[0],)
     if not listing or not isinstance(listing[0], yaml.SequenceStartEvent):
         body = _framed(text[begin:end])
-        return Slice(len(body), whole=Part(0, len(body)), gives=gives), body
+        return Slice(len(body), whole=Part(0, len(body)), gives=gives, stream=found), body
     head = f"---\n{text[begin : _end(key)].lstrip(_BREAKS)}: [".encode()
     names = [event.value for event in listing[1:-1] if isinstance(event, yaml.ScalarEvent)]
     parts, items = _items(names, len(head))
     body = head + b"".join(items) + b"]" + _ended(_after(listing, text) + text[_end(listing[-1]) : end])
-    return Slice(len(body), whole=Part(0, len(body), inner=tuple(parts)), gives=gives), body
+    return Slice(len(body), whole=Part(0, len(body), inner=tuple(parts)), gives=gives, stream=found), body
 
 
 def _items(names: Sequence[str], start: int) -> tuple[list[Part], list[bytes]]:

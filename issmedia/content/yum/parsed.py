@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from issmedia.model.package import Package
+from issmedia.model.package import Advisory, ModuleStream, Package
 
 Kind = Literal["repomd", "primary", "filelists", "other", "updateinfo", "group", "modules"]
 """A document that is parsed; all others are carried unopened."""
@@ -41,7 +41,10 @@ class Job(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A file that repomd.xml lists. `open_…` describe it unpacked; `base` is an `xml:base`, which we refuse."""
+    """A file that repomd.xml lists. `open_…` describe it unpacked; `base` is an `xml:base`, which we refuse.
+
+    `revision` is that of the repomd.xml, usually seconds since 1970.
+    """
 
     kind: str
     href: str
@@ -52,6 +55,7 @@ class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     open_size: Size | None
     open_checksum_type: str | None
     open_checksum: str | None
+    revision: str = ""
 
 
 class Listed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -75,7 +79,8 @@ class Slice(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     One package in primary (`key` is its href), filelists or other (its checksum); one advisory, with its packages as
     parts of `whole`; one element of comps, with names of packages, and of groups as `group_key`; one document of
-    modulemd, with its artifacts. Other pieces may build on what it `gives`, and it on what it `needs`.
+    modulemd, with its artifacts, and the `stream` where it is of one. Other pieces may build on what it `gives`, and it
+    on what it `needs`.
     """
 
     size: Size
@@ -83,6 +88,7 @@ class Slice(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     whole: Part | None = None
     gives: tuple[str, ...] = ()
     needs: tuple[str, ...] = ()
+    stream: ModuleStream | None = None
 
 
 Relation = tuple[str, str, str, str, str]
@@ -90,7 +96,7 @@ Relation = tuple[str, str, str, str, str]
 
 
 class Related(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A package that primary.xml lists, by its href, with what it requires, what it provides, and its files there."""
+    """A package that primary.xml lists, by its href, with what binds it to others, and its files there."""
 
     href: str
     name: str
@@ -98,22 +104,19 @@ class Related(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     version: str
     release: str
     arch: str
+    checksum: str
     requires: tuple[Relation, ...]
     provides: tuple[Relation, ...]
     files: tuple[str, ...]
+    conflicts: tuple[Relation, ...] = ()
+    obsoletes: tuple[Relation, ...] = ()
 
 
 class Concerned(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """An advisory and the packages it names, as `nevra_key` writes them."""
 
-    kind: str
-    severity: str
+    advisory: Advisory
     packages: tuple[str, ...]
-
-
-def nevra_key(name: str, epoch: str | None, version: str, release: str, arch: str) -> str:
-    """Write `name-epoch:version-release.arch`, the epoch always there, as modulemd does."""
-    return f"{name}-{epoch or '0'}:{version}-{release}.{arch}"
 
 
 def group_key(group: str) -> str:

@@ -11,21 +11,22 @@ Packages and advisories that cannot be read are an error; of the rest it is repo
 """
 
 import datetime
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+import html
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
-from xml.sax.saxutils import quoteattr
 
 from issmedia.base.errors import FormatError
 from issmedia.base.events import Report, Warned, ignore
 from issmedia.content.yum.documents import Documents
 from issmedia.content.yum.inventory import Open
 from issmedia.content.yum.made import MadeDocument, MadeFile, Packed, plain, with_repomd
-from issmedia.content.yum.parsed import Kind, Part, Record, Slice, nevra_key
+from issmedia.content.yum.parsed import Kind, Part, Record, Slice
 from issmedia.content.yum.reader import Parser
 from issmedia.content.yum.slices import href_of, pkgid_of, with_href
 from issmedia.model.names import shown
-from issmedia.model.package import Package
+from issmedia.model.package import Package, nevra_key
+from issmedia.model.selection import Packing
 from issmedia.model.tree import Tree
 
 Share = Mapping[str, str]
@@ -39,6 +40,19 @@ _LISTS: dict[Kind, str] = {
 }
 """Documents that list each package, and how each begins."""
 
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """How repodata are made: packed how; of the packages in `whole` a module stream lacks none, or is left out.
+
+    `moment` (RFC 3339) becomes the revision.
+    """
+
+    moment: str
+    packing: Packing = "gz"
+    whole: Set[str] = frozenset()
+
+
 _FEW = 16
 """Names that are looked for in advisories before these are parsed."""
 
@@ -46,16 +60,16 @@ _XML = '<?xml version="1.0" encoding="UTF-8"?>\n'
 
 
 def partial_repodata(
-    tree: Tree, open_blob: Open, shares: Sequence[Share], *, parser: Parser, moment: str, report: Report = ignore
+    tree: Tree, open_blob: Open, shares: Sequence[Share], *, parser: Parser, form: Form, report: Report = ignore
 ) -> list[tuple[MadeFile, ...]]:
     """Make the files below `repodata/` for each share, repomd.xml last; a share without packages has none listed.
 
-    `moment` (RFC 3339) becomes the revision. `FormatError` where the tree's repodata cannot be read or contradict it.
+    `FormatError` where the tree's repodata cannot be read or contradict it.
     """
     documents = Documents(tree, open_blob, parser)
     packages = documents.packages({path for share in shares for path in share})
     portions = [_Portion(share, [package for package in packages if package.href in share]) for share in shares]
-    source = _Source(documents, report)
+    source = _Source(documents, form, report)
     source.share_list("primary", portions, lambda package: package.href)
     for kind in "filelists", "other":
         with source.reporting():
@@ -65,7 +79,7 @@ def partial_repodata(
         source.share_groups(portions)
     with source.reporting():
         source.share_modules(portions)
-    seconds = int(datetime.datetime.fromisoformat(moment).timestamp())
+    seconds = int(datetime.datetime.fromisoformat(form.moment).timestamp())
     return [with_repomd(portion.documents, moment=seconds) for portion in portions]
 
 
@@ -84,14 +98,15 @@ class _Portion:
     def placed(self, found: bytes) -> bytes:
         """Give a package's element of primary with the href that holds here."""
         href = href_of(found)
-        return found if self.share[href] == href else with_href(found, quoteattr(self.share[href]).encode())
+        return found if self.share[href] == href else with_href(found, _quoted(self.share[href]).encode())
 
 
 class _Source:
     """A tree's documents, cut and shared out."""
 
-    def __init__(self, documents: Documents, report: Report) -> None:
+    def __init__(self, documents: Documents, form: Form, report: Report) -> None:
         self._documents = documents
+        self._form = form
         self._report = report
 
     def share_list(self, kind: Kind, portions: Sequence[_Portion], key_of: Callable[[Package], str]) -> None:
@@ -104,7 +119,7 @@ class _Source:
         record = self._documents.record(kind)
         if record is None:
             return
-        files = [_begun_list(kind, len(packages)) for packages in lists]
+        files = [self._begun(kind, _XML + _LISTS[kind].format(len(packages)) + "\n") for packages in lists]
         for piece, found in self._slices(record, kind, set(holders)):
             _require_package(kind, piece, found, where=shown(record.href))
             for number in holders.pop(piece.key, ()):
@@ -127,7 +142,7 @@ class _Source:
         for piece, found in self._slices(record, "updateinfo", names if len(names) <= _FEW else None):
             for number, names in enumerate(there):
                 if kept := _reduced(piece, found, names):
-                    file = files[number] = files[number] or _begun("updateinfo", "updateinfo.xml", _XML + "<updates>\n")
+                    file = files[number] = files[number] or self._begun("updateinfo", _XML + "<updates>\n")
                     file.write(kept.rstrip() + b"\n")
         for portion, made in zip(portions, files, strict=True):
             if made:
@@ -146,10 +161,17 @@ class _Source:
         """Give each portion the module streams that it has an artifact of, and what refers to these."""
         pieces = list(self._slices(self._documents.record("modules"), "modules"))
         for portion in portions:
-            if kept := _standing(pieces, portion.nevras()):
-                file = Packed("modules", "modules.yaml")
+            there = portion.nevras()
+            lacking = self._form.whole - there
+            if kept := _standing((one for one in pieces if _is_whole(one[0], lacking)), there):
+                file = Packed("modules", "modules.yaml", self._form.packing)
                 file.write(b"".join(kept))
                 portion.documents.append(file.finish())
+
+    def _begun(self, kind: Kind, text: str) -> Packed:
+        file = Packed(kind, f"{kind}.xml", self._form.packing)
+        file.write(text.encode())
+        return file
 
     @contextmanager
     def reporting(self) -> Iterator[None]:
@@ -181,25 +203,25 @@ def _require_package(kind: Kind, piece: Slice, found: bytes, *, where: str) -> N
         raise FormatError("lists what cannot be: a slice of another package", where=where)
 
 
-def _begun(kind: str, name: str, text: str) -> Packed:
-    file = Packed(kind, name)
-    file.write(text.encode())
-    return file
-
-
-def _begun_list(kind: Kind, count: int) -> Packed:
-    return _begun(kind, f"{kind}.xml", _XML + _LISTS[kind].format(count) + "\n")
-
-
 _END_OF_LIST: dict[Kind, bytes] = {kind: f"</{text[1 : text.index(' ')]}>\n".encode() for kind, text in _LISTS.items()}
+
+
+def _quoted(text: str) -> str:
+    """Write a value of an attribute."""
+    return f'"{html.escape(text)}"'
 
 
 def _bare(package: Package) -> bytes:
     """Write the element of a package that filelists or other know nothing of."""
-    checksum, name, arch = map(quoteattr, (package.checksum, package.name, package.arch))
-    epoch, version, release = map(quoteattr, (package.epoch, package.version, package.release))
+    checksum, name, arch = map(_quoted, (package.checksum, package.name, package.arch))
+    epoch, version, release = map(_quoted, (package.epoch, package.version, package.release))
     version = f"<version epoch={epoch} ver={version} rel={release}/>"
     return f"<package pkgid={checksum} name={name} arch={arch}>{version}</package>\n".encode()
+
+
+def _is_whole(piece: Slice, lacking: Set[str]) -> bool:
+    """Say whether a piece speaks of nothing that is lacking."""
+    return piece.whole is None or not lacking or all(part.key not in lacking for part in piece.whole.inner)
 
 
 def _standing(pieces: Iterable[tuple[Slice, bytes]], there: set[str]) -> list[bytes]:

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from xml.parsers import expat
 
 from issmedia.base.errors import FormatError
-from issmedia.content.yum.parsed import Part, Slice, group_key, nevra_key
+from issmedia.content.yum.parsed import Part, Slice, group_key
+from issmedia.model.package import nevra_key
 
 _TAG = re.compile(rb"<(?:[^<>\"']|\"[^\"]*\"|'[^']*')*>\s*")
 """A tag and the blanks behind it."""

@@ -7,8 +7,11 @@
 4. They are fetched and checked. What cannot be had is left out, with the reason; the rest of the tree stands. So it
    does where comps or modules cannot be read.
 5. repomd.xml is kept last. A signature that was there before and is gone is left out, and clients still ask for it.
+6. repomd.xml is read again. Where it changed on the way, whether the rest failed or not, all of this is done once more:
+   a snapshot is one moment of upstream. Where it changed again, nothing is synced.
 
-Mirrors, resuming, filters and signature policy belong between 2 and 4.
+Where only a selection is wanted, `content.yum.selecting` does the same with other steps between 2 and 5. Mirrors and
+resuming belong to the upstream and the sink; signature policy between 2 and 4.
 """
 
 import os
@@ -34,14 +37,18 @@ from issmedia.content.yum.inventory import (
     require_primary,
     the_record,
 )
+from issmedia.content.yum.moment import in_one_moment
 from issmedia.content.yum.parsed import Record
-from issmedia.content.yum.reader import MAX_REPOMD, Parser
+from issmedia.content.yum.reader import Parser
+from issmedia.content.yum.variants import want_variant
 from issmedia.content.yum.wanted import REPOMD, Wanted, want_listing, want_records, want_tree_files
 from issmedia.model.names import shown
-from issmedia.model.package import Advisory, Group, Inventory, ModuleStream, Package
+from issmedia.model.package import Group, Inventory, ModuleStream, Package
 from issmedia.model.tree import Entry, tree_of
 
-_MAX_SIGNATURE = 1 << 20
+MAX_SIGNATURE = 1 << 20
+"""Bytes of repomd.xml.asc."""
+
 _PHASE = "packages and files"
 _STRIPPED = (
     "upstream signed its metadata before and does not now; clients go on asking for the signature "
@@ -53,16 +60,19 @@ def sync(
     upstream: Upstream, sink: Sink, previous: Previous | None, report: Report, *, parser: Parser | None = None
 ) -> Synced:
     """Sync a repository. `UpstreamError` or `FormatError` where nothing usable is there; blobs kept until then stay."""
-    listing = upstream.listing()
-    fetcher = Fetcher(upstream, sink, report, _entries(previous))
-    repomd = _repomd(fetcher)
-    if previous is not None and _is_same(previous, repomd, listing):
-        return Synced(previous.tree, None, previous.signed_metadata, unchanged=True)
-    was_signed = previous is not None and previous.signed_metadata
-    return _Sync(fetcher, repomd, listing, parser or Parser()).run(was_signed=was_signed)
+    fetcher = Fetcher(upstream, sink, report, entries_of(previous))
+
+    def attempt(repomd: bytes) -> Synced:
+        listing = upstream.listing()
+        if previous is not None and _is_same(previous, repomd, listing):
+            return Synced(previous.tree, None, previous.signed_metadata, unchanged=True)
+        was_signed = previous is not None and previous.signed_metadata
+        return Syncing(fetcher, repomd, listing, parser or Parser()).run(was_signed=was_signed)
+
+    return in_one_moment(fetcher, attempt)
 
 
-class _Sync:
+class Syncing:
     """One sync under way: what is wanted, and what was had."""
 
     def __init__(self, fetcher: Fetcher, repomd: bytes, listing: dict[str, int] | None, parser: Parser) -> None:
@@ -76,7 +86,9 @@ class _Sync:
 
     def run(self, *, was_signed: bool) -> Synced:
         """Do steps 2 to 5."""
-        primary, packages, advisories = self.read_metadata()
+        primary = self.read_records()
+        packages = self.read_packages(primary)
+        advisories = read_advisories(self.records, self.entries, self.fetcher.sink.open, self.parser)
         self.want_the_rest()
         self.wanted.drop_collisions((REPOMD, primary.href))
         self.fetch_the_rest()
@@ -89,8 +101,8 @@ class _Sync:
         left_out = tuple(sorted(self.wanted.left_out, key=lambda one: one.path))
         return Synced(tree, inventory, was_signed or is_signed(tree), left_out)
 
-    def read_metadata(self) -> tuple[Record, list[Package], tuple[Advisory, ...]]:
-        """Do step 2; give the record of primary, and what the metadata list."""
+    def read_records(self) -> Record:
+        """Begin step 2: parse repomd.xml, fetch primary and updateinfo; give the record of primary."""
         self.wanted.add(REPOMD, Expected(len(self.repomd), ("sha256", digest_of(self.repomd))))
         with _memory_file(self.repomd) as file:
             self.records = want_records(self.parser.records(file, where=REPOMD), self.wanted)
@@ -98,18 +110,20 @@ class _Sync:
         self.entries[primary.href] = self.fetcher.one(primary.href, self.wanted.files[primary.href])
         if updateinfo := the_record(self.records, "updateinfo"):
             self.try_one(updateinfo.href)
-        open_blob = self.fetcher.sink.open
-        packages = read_packages(primary, self.entries, open_blob, self.wanted, self.parser)
-        return primary, packages, read_advisories(self.records, self.entries, open_blob, self.parser)
+        return primary
+
+    def read_packages(self, primary: Record) -> list[Package]:
+        """Parse primary and want what it lists."""
+        return read_packages(primary, self.entries, self.fetcher.sink.open, self.wanted, self.parser)
 
     def want_the_rest(self) -> None:
         """Do step 3."""
         for path in SIGNATURE, KEY:
-            if (data := self.small_file(path, _MAX_SIGNATURE)) is not None:
+            if (data := self.small_file(path, MAX_SIGNATURE)) is not None:
                 self.keep(path, data)
-        for path in treeinfo.PATHS:
-            if (data := self.small_file(path, treeinfo.MAX_BYTES)) is not None:
-                self.want_kickstart_tree(path, data)
+        for path in self.want_kickstart_trees():
+            for entry in want_variant(path, self.wanted, self.fetcher, self.parser):
+                self.entries[entry.path] = entry
         if self.listing is not None:
             want_listing(self.listing, self.wanted)
             self.leave_out_absent(self.listing)
@@ -121,18 +135,28 @@ class _Sync:
                 del self.wanted.files[path]
                 self.wanted.leave_out(path, "is not there")
 
-    def want_kickstart_tree(self, path: str, data: bytes) -> None:
-        """Keep a treeinfo and want what it names; one that cannot be read is left out."""
+    def want_kickstart_trees(self) -> list[str]:
+        """Keep each treeinfo and want the files it names; give where in the tree variants have repositories."""
+        found: dict[str, None] = {}
+        for path in treeinfo.PATHS:
+            if (data := self.small_file(path, treeinfo.MAX_BYTES)) is not None:
+                found |= dict.fromkeys(self.want_kickstart_tree(path, data))
+        return list(found)
+
+    def want_kickstart_tree(self, path: str, data: bytes) -> list[str]:
+        """Keep a treeinfo and want the files it names; one that cannot be read is left out."""
         try:
             named = treeinfo.files_named(data, where=path)
+            within = treeinfo.repositories_within(data, where=path)
         except FormatError as error:
             self.wanted.leave_out(path, error.message)
-            return
+            return []
         self.keep(path, data)
         repomd = named.pop(REPOMD, None)
         if repomd and repomd[0] == "sha256" and repomd[1] != digest_of(self.repomd):
             self.fetcher.report(Warned(f"expects {REPOMD} with sha256 {shown(repomd[1])}, upstream has another", path))
         want_tree_files(named, self.wanted)
+        return within
 
     def fetch_the_rest(self) -> None:
         """Do step 4."""
@@ -193,20 +217,9 @@ class _Sync:
             self.wanted.leave_out(path, error.message)
 
 
-def _entries(previous: Previous | None) -> dict[str, Entry]:
+def entries_of(previous: Previous | None) -> dict[str, Entry]:
+    """Give the entries of the tree before by their paths."""
     return {} if previous is None else {entry.path: entry for entry in previous.tree.entries}
-
-
-def _repomd(fetcher: Fetcher) -> bytes:
-    """Do step 1."""
-    try:
-        return fetcher.whole(REPOMD, MAX_REPOMD)
-    except AbsentError as cause:
-        raise UpstreamError(
-            f"no yum repository: {REPOMD}: {cause.message}",
-            where=shown(fetcher.upstream.url),
-            hint="give the directory or URL that holds repodata/",
-        ) from cause
 
 
 def _is_same(previous: Previous, repomd: bytes, listing: dict[str, int] | None) -> bool:

@@ -1,13 +1,14 @@
 """The description of a kickstart tree: `.treeinfo` or `treeinfo`, and the files it names.
 
-INI text: `[checksums]` has `path = type:hex`; `[images-…]` and `[stage2]` have `role = path`.
+INI text: `[checksums]` has `path = type:hex`; `[images-…]` and `[stage2]` have `role = path`; `[variant-…]` have
+`repository = path`.
 Source: https://productmd.readthedocs.io/en/latest/treeinfo-1.2.html
 """
 
 import configparser
 
 from issmedia.base.errors import FormatError
-from issmedia.model.names import shown
+from issmedia.model.names import path_fault, shown
 
 PATHS = (".treeinfo", "treeinfo")
 MAX_BYTES = 256 << 10
@@ -27,6 +28,14 @@ def files_named(data: bytes, *, where: str) -> dict[str, tuple[str, str] | None]
     if parser.has_section("checksums"):
         named |= {path: _checksum(text, where=where) for path, text in parser.items("checksums")}
     return named
+
+
+def repositories_within(data: bytes, *, where: str) -> list[str]:
+    """List where variants have their repositories below the tree, each once; that of the tree itself is none."""
+    parser = _parsed(data, where=where)
+    variants = (section for section in parser.sections() if section.startswith("variant-"))
+    found = (parser.get(section, "repository", fallback="").strip("/") for section in variants)
+    return [path for path in dict.fromkeys(found) if path not in ("", ".") and path_fault(path) is None]
 
 
 def _parsed(data: bytes, *, where: str) -> configparser.RawConfigParser:

@@ -1,0 +1,58 @@
+"""Repositories that lie within a kickstart tree: those of its other variants, as `AppStream/` beside `BaseOS/`.
+
+They are mirrored as files of the tree: what their metadata name is wanted below their path. What is wrong with one is
+told, and the rest of the tree stands. A variant whose repository lies elsewhere is a repository of its own.
+"""
+
+from msgspec.structs import replace
+
+from issmedia.base.errors import AbsentError, FormatError, UpstreamError
+from issmedia.content.base import Expected
+from issmedia.content.yum.fetch import Fetcher
+from issmedia.content.yum.inventory import KEY, SIGNATURE, require_primary, unpacked_as
+from issmedia.content.yum.parsed import Listed, Record
+from issmedia.content.yum.reader import MAX_REPOMD, Parser
+from issmedia.content.yum.wanted import REPOMD, Wanted, want_packages, want_records
+from issmedia.model.names import shown
+from issmedia.model.tree import Entry
+
+
+def want_variant(path: str, wanted: Wanted, fetcher: Fetcher, parser: Parser) -> list[Entry]:
+    """Want what the repository at a path names; give what was fetched to know it. Whatever is wrong is left out."""
+    repomd = f"{path}/{REPOMD}"
+    try:
+        return _want(path, wanted, fetcher, parser)
+    except (UpstreamError, FormatError) as error:
+        wanted.leave_out(repomd, error.message)
+        return []
+
+
+def _want(path: str, wanted: Wanted, fetcher: Fetcher, parser: Parser) -> list[Entry]:
+    kept = [_kept(f"{path}/{REPOMD}", MAX_REPOMD, wanted, fetcher)]
+    for name in SIGNATURE, KEY:
+        try:
+            kept.append(_kept(f"{path}/{name}", 1 << 20, wanted, fetcher))
+        except AbsentError:
+            continue
+    with fetcher.sink.open(kept[0].sha256) as file:
+        records = parser.records(file, where=shown(kept[0].path))
+    primary = require_primary(want_records([_record(path, one) for one in records], wanted), wanted)
+    kept.append(fetcher.one(primary.href, wanted.files[primary.href]))
+    with fetcher.sink.open(kept[-1].sha256) as file:
+        listed = parser.packages(file, unpacked_as(primary), where=shown(primary.href))
+    want_packages((_listed(path, one) for one in listed), wanted)
+    return kept
+
+
+def _kept(path: str, limit: int, wanted: Wanted, fetcher: Fetcher) -> Entry:
+    entry = fetcher.keep(path, fetcher.whole(path, limit))
+    wanted.add(path, Expected(entry.size, ("sha256", entry.sha256)))
+    return entry
+
+
+def _record(path: str, record: Record) -> Record:
+    return replace(record, href=f"{path}/{record.href}")
+
+
+def _listed(path: str, listed: Listed) -> Listed:
+    return replace(listed, package=replace(listed.package, href=f"{path}/{listed.package.href}"))

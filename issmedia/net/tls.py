@@ -1,0 +1,33 @@
+"""What a server must show, and what we show it."""
+
+import ssl
+from pathlib import Path
+
+from issmedia.base.errors import UsageError
+from issmedia.model.names import shown
+from issmedia.model.transport import Transport
+from issmedia.net.secrets import require_private
+
+
+def context(transport: Transport, *, ours: bool) -> ssl.SSLContext:
+    """Make a context that checks a server against the CA bundle chosen, else the system's; there is none without.
+
+    With `ours` it has the client certificate. `UsageError` for files that are none, and for a key that others can read.
+    """
+    try:
+        made = ssl.create_default_context(cafile=transport.ca_bundle)
+    except (OSError, ValueError) as cause:
+        raise UsageError("no bundle of CA certificates (PEM)", where=shown(transport.ca_bundle or "")) from cause
+    if ours and transport.client_cert:
+        _show(made, transport.client_cert, transport.client_key or transport.client_cert)
+    return made
+
+
+def _show(made: ssl.SSLContext, certificate: str, key: str) -> None:
+    require_private(Path(key))
+    try:
+        made.load_cert_chain(certificate, key, password=lambda: b"")  # else OpenSSL would ask the terminal
+    except (OSError, ValueError) as cause:
+        raise UsageError(
+            "no certificate with its key: expected PEM, the key without a passphrase", where=shown(certificate)
+        ) from cause
