@@ -20,6 +20,7 @@ from scripts.delta_figures import import_of_a_delta, plan_of_a_delta, switch_of_
 from scripts.measured import ISSMEDIA, Bench, Figure, Site, connected, disconnected, repository
 from scripts.media_figures import media
 from scripts.processes import bytes_read_below, machine, make_resident, measure
+from scripts.sync_figures import syncing
 
 RATE, MEMORY = 2500, 200_000_000
 
@@ -190,6 +191,7 @@ PARTS: dict[str, Callable[[Bench, argparse.Namespace], None]] = {
     "deltas": deltas,
     "diff": lambda bench, _: differences(bench),
     "media": lambda bench, options: media(bench, options.files),
+    "sync": lambda bench, options: syncing(bench, options.synced, options.listed),
 }
 """What can be measured alone, in the order of the table."""
 
@@ -207,11 +209,14 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--weekly", type=int, default=10_000_000_000, help="bytes of the repository of which 1 %% is new"
     )
+    parser.add_argument("--synced", type=int, default=500_000_000, help="bytes that are synced, in 2,000 packages")
+    parser.add_argument("--listed", type=int, default=60_000, help="packages of which only metadata are read")
     parser.add_argument("--runs", type=int, default=5, help="runs of each; the median counts")
     options = parser.parse_args()
     if options.quick:
         options.size, options.packages, options.runs = 30_000_000, 1000, 1
         options.files, options.repositories, options.weekly = 1200, 3, 250_000_000
+        options.synced, options.listed = 2_500_000, 1200
     return options
 
 

@@ -62,8 +62,8 @@ class Bench:
         cpu = statistics.median(run.cpu_seconds for run in self.runs_made[name])
         return f"{name} {statistics.median(times):.2f} s ({min(times):.2f}–{max(times):.2f}; cpu {cpu:.2f} s)"
 
-    def ratio(self, work: str, ours: str, plain: str, target: float) -> None:
-        """Add the figure of a ratio."""
+    def ratio(self, work: str, ours: str, plain: str, target: float | None) -> None:
+        """Add the figure of a ratio; `target` None where it has none."""
         note = f"{self.spread(ours)}; {self.spread(plain)}"
         self.figures.append(Figure(work, self.median(ours) / self.median(plain), "×", target, note=note))
 

@@ -6,19 +6,24 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """A phase of work begins; `files` and `size` (bytes) are the whole of it where known."""
+    """A phase of work begins; `files` and `size` (bytes) are the whole of it where known.
+
+    With `repositories` it is the work on so many at once: each reports `Within`, and is counted when it is done.
+    """
 
     phase: str
     files: int | None = None
     size: int | None = None
+    repositories: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Advanced:
-    """`files` and `size` (bytes) more are done in the phase that is running."""
+    """`files` and `size` (bytes), or `repositories`, more are done in the phase that is running."""
 
     files: int = 0
     size: int = 0
+    repositories: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +48,15 @@ class Warned:
     where: str | None = None
 
 
-Event = Started | Advanced | Finished | Note | Warned
+@dataclass(frozen=True, slots=True)
+class Within:
+    """What happens in one of several repositories that are worked on at once; `repository` is PRODUCT/REPO."""
+
+    repository: str
+    event: Started | Advanced | Finished | Note | Warned
+
+
+Event = Started | Advanced | Finished | Note | Warned | Within
 Report = Callable[[Event], None]
 
 

@@ -53,16 +53,16 @@ def headline(one: RepositoryDiff, compared: Compared) -> str:
     if one.old == one.new:
         return "no change"
     unknown = compared.unknown.get(one.repository, ())
-    counts = [] if "packages" in unknown else _counts(one)
+    numbers = [] if "packages" in unknown else counts(one)
     size = "size not known" if "carry" in unknown else f"{bytes_text(one.carry.bytes)} to carry"
     new = ["not in the old state"] if one.old is None else []
-    return ", ".join([*new, *counts, size])
+    return ", ".join([*new, *numbers, size])
 
 
 def totals(compared: Compared) -> str:
     """Say in a line what changed in all repositories together."""
     found = compared.diff.totals
-    counts = {
+    told = {
         "packages": f"{found.upgraded:,} upgraded, {found.added:,} added, {found.removed:,} removed",
         "advisories": f"{count_text(found.advisories, 'advisory', 'advisories')}, "
         + count_text(len(compared.diff.cves), "CVE"),
@@ -70,8 +70,8 @@ def totals(compared: Compared) -> str:
     }
     unsure = {part for parts in compared.unknown.values() for part in parts}
     if "advisories" in unsure and not found.advisories:
-        counts["advisories"], unsure = "advisories not known", unsure - {"advisories"}
-    return ", ".join(f"at least {text}" if part in unsure else text for part, text in counts.items())
+        told["advisories"], unsure = "advisories not known", unsure - {"advisories"}
+    return ", ".join(f"at least {text}" if part in unsure else text for part, text in told.items())
 
 
 def alarm(compared: Compared) -> str:
@@ -81,6 +81,28 @@ def alarm(compared: Compared) -> str:
     if not count:
         return ""
     return f"DOWNGRADE: {count_text(count, 'package')} would become OLDER, in {', '.join(where)}"
+
+
+def counts(one: RepositoryDiff) -> list[str]:
+    """Say how many things changed in a repository, of each kind that did; what gets older first."""
+    groups = len(one.groups.added) + len(one.groups.removed) + len(one.groups.changed)
+    modules = len(one.modules.added) + len(one.modules.removed) + len(one.modules.changed)
+    numbers = [
+        (len(one.downgraded), "DOWNGRADED"),
+        (len(one.upgraded), "upgraded"),
+        (len(one.added), "added"),
+        (len(one.removed), "removed"),
+        (len(one.replaced), "replaced"),
+        (len(one.advisories), "advisories" if len(one.advisories) > 1 else "advisory"),
+        (groups, "groups changed" if groups > 1 else "group changed"),
+        (modules, "module streams changed" if modules > 1 else "module stream changed"),
+    ]
+    return [f"{number:,} {noun}" for number, noun in numbers if number]
+
+
+def ranked(found: Iterable[Advisory]) -> list[Advisory]:
+    """Order advisories: the severest first."""
+    return sorted(found, key=lambda one: (_rank(one), one.id))
 
 
 def unknown_text(one: RepositoryDiff, compared: Compared) -> str:
@@ -107,22 +129,6 @@ def side_text(side: Side) -> str:
     return f"{facts.name}{id}, {facts.created}{doubt}"
 
 
-def _counts(one: RepositoryDiff) -> list[str]:
-    groups = len(one.groups.added) + len(one.groups.removed) + len(one.groups.changed)
-    modules = len(one.modules.added) + len(one.modules.removed) + len(one.modules.changed)
-    counts = [
-        (len(one.downgraded), "DOWNGRADED"),
-        (len(one.upgraded), "upgraded"),
-        (len(one.added), "added"),
-        (len(one.removed), "removed"),
-        (len(one.replaced), "replaced"),
-        (len(one.advisories), "advisories" if len(one.advisories) > 1 else "advisory"),
-        (groups, "groups changed" if groups > 1 else "group changed"),
-        (modules, "module streams changed" if modules > 1 else "module stream changed"),
-    ]
-    return [f"{number:,} {noun}" for number, noun in counts if number]
-
-
 def _moves(changes: Iterable[Change], beside: str) -> tuple[tuple[str, ...], ...]:
     """Give package and versions; `beside` says what it means that the older build stands in both states."""
     return tuple(
@@ -144,8 +150,7 @@ def _names(builds: Iterable[PackageBuild]) -> tuple[tuple[str, ...], ...]:
 
 
 def _advisories(found: Sequence[Advisory]) -> tuple[tuple[str, ...], ...]:
-    ranked = sorted(found, key=lambda one: (_rank(one), one.id))
-    return tuple((one.severity or one.kind, one.id, one.title, " ".join(one.cves)) for one in ranked)
+    return tuple((one.severity or one.kind, one.id, one.title, " ".join(one.cves)) for one in ranked(found))
 
 
 def _rank(one: Advisory) -> int:

@@ -1,21 +1,22 @@
-"""Events → rich bars, lines or JSON Lines on stderr; documents → JSON."""
+"""Events → bars, lines or JSON Lines on stderr; documents → JSON."""
 
 import sys
 import threading
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from issmedia.base.events import Advanced, Event, Finished, Note, Started, Warned
+from issmedia.base.events import Advanced, Event, Finished, Note, Started, Warned, Within
+from issmedia.base.units import bytes_text, count_text
+from issmedia.cli.bars import Bars
 from issmedia.cli.plainjson import plain_json
 from issmedia.model.manifest import Missing
 from issmedia.model.names import shown
 
-if TYPE_CHECKING:
-    from rich.progress import Progress, TaskID
+_EVERY_S = 1.0
 
 
 def as_json(document: object) -> str:
@@ -24,13 +25,17 @@ def as_json(document: object) -> str:
 
 
 class Renderer:
-    """Shows events of one command; threads may call `show`."""
+    """Shows events of one command; threads may call `show`. `clock` gives seconds."""
 
-    def __init__(self, *, quiet: bool, verbose: bool, as_json: bool) -> None:
+    def __init__(
+        self, *, quiet: bool, verbose: bool, as_json: bool, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._quiet = quiet
         self._verbose = verbose
         self._as_json = as_json
-        self._bars = _Bars() if sys.stderr.isatty() and not quiet and not as_json else None
+        self._told = Told(clock) if as_json and not quiet else None
+        self._bars = Bars() if sys.stderr.isatty() and not quiet and not as_json else None
+        self._several = False
         self._guard = threading.Lock()
 
     def __enter__(self) -> "Renderer":
@@ -47,14 +52,34 @@ class Renderer:
         with self._guard:
             if self._bars:
                 self._bars.show(event)
-            if isinstance(event, Note | Warned):
-                self._line(event)
-            elif isinstance(event, Started) and self._verbose and not self._bars:
-                self._write(f"{event.phase} …")
+            if isinstance(event, Started) and event.repositories:
+                self._several = event.repositories > 1
+            if isinstance(event, Within):
+                self._show(event.event, event.repository)
+            else:
+                self._show(event, None)
 
-    def _line(self, event: Note | Warned) -> None:
+    def _show(self, event: Started | Advanced | Finished | Note | Warned, repository: str | None) -> None:
+        if isinstance(event, Note | Warned):
+            self._line(event, repository)
+        elif self._told and repository is not None:
+            for document in self._told.of(event, repository):
+                self._write(plain_json(document))
+        elif isinstance(event, Started) and not self._bars and not self._as_json:
+            self._begin(event, repository)
+
+    def _begin(self, event: Started, repository: str | None) -> None:
+        """Say where there is no terminal what one of several has to fetch; of other work only to whoever wants more."""
+        if repository is not None and self._several and event.files and not self._quiet:
+            size = f", {bytes_text(event.size)}" if event.size else ""
+            self._write(f"{shown(repository)}: {count_text(event.files, 'file')}{size} …")
+        elif self._verbose:
+            self._write(f"{event.phase} …")
+
+    def _line(self, event: Note | Warned, repository: str | None) -> None:
         if self._as_json:
-            self._write(plain_json({"event": type(event).__name__.lower(), **asdict(event)}))
+            within = {} if repository is None else {"repository": repository}
+            self._write(plain_json({"event": type(event).__name__.lower(), **asdict(event), **within}))
         elif isinstance(event, Warned):
             where = f"{shown(event.where)}: " if event.where else ""
             self._write(f"warning: {where}{shown(event.message)}")
@@ -68,57 +93,34 @@ class Renderer:
             sys.stderr.write(line + "\n")
 
 
-class _Bars:
-    """Bars on a terminal: one for the phase that is running."""
+class Told:
+    """Events of several repositories as documents: how far each has come is told once a second at most."""
 
-    def __init__(self) -> None:
-        self._progress: Progress | None = None
-        self._task: TaskID | None = None
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._done: dict[str, Advanced] = {}
+        self._last: dict[str, float] = {}
 
-    def show(self, event: Event) -> None:
-        """Start, move or end the bar."""
-        if isinstance(event, Started):
-            self._start(event)
-        elif isinstance(event, Advanced) and self._progress and self._task is not None:
-            self._progress.advance(self._task, event.size if self._in_bytes else event.files)
-        elif isinstance(event, Finished):
-            self.stop()
+    def of(self, event: Started | Advanced | Finished, repository: str) -> Iterator[dict[str, object]]:
+        """Give what is to be told now."""
+        if isinstance(event, Advanced):
+            done = self._done.get(repository, Advanced())
+            self._done[repository] = Advanced(done.files + event.files, done.size + event.size)
+            if self._clock() - self._last.get(repository, -_EVERY_S) >= _EVERY_S:
+                yield from self._sum(repository)
+            return
+        yield from self._sum(repository)
+        yield _document(event, repository)
 
-    def print(self, line: str) -> None:
-        """Write a line above the bar."""
-        if self._progress:
-            self._progress.console.print(line, markup=False, highlight=False, soft_wrap=True)
-        else:
-            sys.stderr.write(line + "\n")
-
-    def stop(self) -> None:
-        """Leave the bar as it is, and end it."""
-        if self._progress:
-            self._progress.stop()
-            self._progress = None
-
-    def _start(self, event: Started) -> None:
-        from rich.console import Console
-        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
-        self.stop()
-        self._in_bytes = bool(event.size)
-        self._progress = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=None),
-            *_amounts(self._in_bytes),
-            TimeRemainingColumn(),
-            console=Console(stderr=True),
-            transient=True,
-        )
-        self._progress.start()
-        self._task = self._progress.add_task(event.phase, total=event.size or event.files)
+    def _sum(self, repository: str) -> Iterator[dict[str, object]]:
+        if (done := self._done.pop(repository, None)) is not None:
+            self._last[repository] = self._clock()
+            yield _document(done, repository)
 
 
-def _amounts(in_bytes: bool) -> tuple[Any, ...]:
-    from rich.progress import DownloadColumn, MofNCompleteColumn, TransferSpeedColumn
-
-    return (DownloadColumn(), TransferSpeedColumn()) if in_bytes else (MofNCompleteColumn(),)
+def _document(event: Started | Advanced | Finished, repository: str) -> dict[str, object]:
+    facts = {name: value for name, value in asdict(event).items() if name != "repositories"}
+    return {"event": type(event).__name__.lower(), "repository": repository, **facts}
 
 
 def left_out_lines(items: Sequence[Missing]) -> list[str]:

@@ -7,6 +7,7 @@ with catalog.reading() as db:       one consistent view
 
 import contextlib
 import sqlite3
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -60,6 +61,7 @@ class Catalog:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._turn = threading.Lock()
 
     def prepare(self) -> None:
         """Make the tables, or bring an older catalog to today's; refuse one from a newer issmedia.
@@ -82,7 +84,10 @@ class Catalog:
 
     @contextlib.contextmanager
     def changing(self) -> Iterator[Session]:
-        """Open a transaction that is committed when the block ends well, and undone otherwise."""
+        """Open a transaction that is committed when the block ends well, and undone otherwise.
+
+        Threads of this process take turns, however long one takes.
+        """
         with self._writing() as db:
             yield _session(db)
 
@@ -98,7 +103,7 @@ class Catalog:
 
     @contextlib.contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
-        with self._connected() as db:
+        with self._turn, self._connected() as db:
             db.execute("BEGIN IMMEDIATE")
             with db:
                 yield db

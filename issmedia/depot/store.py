@@ -16,12 +16,12 @@ import os
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from types import TracebackType
 from typing import BinaryIO
 
 from issmedia.base import files
 from issmedia.base.digest import Digest, copy_and_hash, is_digest
 from issmedia.base.errors import DamagedBlobError, DepotError, UpstreamError
+from issmedia.base.once import Once
 from issmedia.depot.partials import Partial, Partials
 from issmedia.model.tree import MAX_TREE_BYTES, Tree, known_tree
 
@@ -38,6 +38,9 @@ class Store:
     def __init__(self, root: Path) -> None:
         self.root = root
         self._root = str(root)
+        self._guard = threading.Lock()
+        self._writing: Writing | None = None
+        self._writers = 0
 
     def path(self, digest: Digest) -> str:
         """Say where a blob lies, or would lie."""
@@ -95,38 +98,74 @@ class Store:
         """Remove a blob; one that is gone already is fine."""
         files.unlink(self.path(digest))
 
-    def writing(self) -> "Writing":
-        """Begin to add blobs; under the depot's lock. Sweeps what a killed writer left."""
-        files.make_directory(self.root)
-        files.make_directory(self.root / "incoming", 0o700)
-        files.sweep(self.root / "incoming")
-        return Writing(self)
+    @contextlib.contextmanager
+    def writing(self) -> Iterator["Writing"]:
+        """Add blobs while the block runs, under the depot's lock. Threads whose blocks overlap share one `Writing`.
+
+        What was added is durable when the block is left. An error keeps the blobs that were checked: content-addressed,
+        they harm nobody and save the rerun. The first block sweeps what a killed writer left.
+        """
+        writing = self._join()
+        try:
+            yield writing
+        except BaseException:
+            with contextlib.suppress(DepotError, OSError):
+                writing.close()
+            raise
+        else:
+            writing.close()
+        finally:
+            with self._guard:
+                self._writers -= 1
+
+    def _join(self) -> "Writing":
+        with self._guard:
+            if self._writing is None or self._writers == 0:
+                files.make_directory(self.root)
+                files.make_directory(self.root / "incoming", 0o700)
+                files.sweep(self.root / "incoming")
+                self._writing = Writing(self)
+            self._writers += 1
+            return self._writing
 
 
 class Writing:
-    """A stretch of adding blobs, shared by threads. Leaving it makes all that was added durable.
+    """A stretch of adding blobs, shared by threads.
 
-    Leaving it by an error keeps the blobs that were checked: content-addressed, they harm nobody and save the rerun.
+    Once a flush failed, what several threads had added is lost, and every further flush fails.
     """
 
     def __init__(self, store: Store) -> None:
         self._store = store
         self._incoming = store.root / "incoming"
         self._guard = threading.Lock()
+        self._flushing = threading.Lock()
         self._pending: list[tuple[str, Digest, int]] = []
         self._pending_bytes = 0
+        self._unnamed: dict[Digest, int] = {}
         self._expected = 0
         self._shards: set[str] = set()
+        self._unsynced = False
         self._may_clone = True
         self._broken = False
         self.partials = Partials(self._incoming)
+        self.once = Once[tuple[Digest, int]]()
+
+    def holds(self, digest: Digest, size: int) -> bool:
+        """Say whether a blob is in the store, or will be there when this is closed."""
+        with self._guard:
+            if self._unnamed.get(digest) == size:
+                return True
+        return self._store.has(digest, size)
 
     def expect(self, sizes: Iterable[int]) -> None:
         """Let the next `add` raise `NoSpaceError` where files of these sizes in bytes will not fit.
 
         When it shares the extents of its source, so will the others, and need no room.
         """
-        self._expected = files.space_for(sizes)
+        needed = files.space_for(sizes)
+        with self._guard:
+            self._expected += needed
 
     def add(
         self,
@@ -189,37 +228,19 @@ class Writing:
 
     def flush(self) -> None:
         """Make what is pending durable, then give it its names. An error discards what is pending."""
-        with self._guard:
-            pending, self._pending, self._pending_bytes = self._pending, [], 0
-        if not pending:
-            return
-        try:
-            self._sync()
-            for path, digest, size in pending:
-                self._name(path, digest, size)
-        except OSError as cause:
-            for path, _, _ in pending:
-                with contextlib.suppress(OSError):
-                    files.unlink(path)
-            raise files.system_error(cause, str(self._store.root)) from cause
+        with self._flushing:
+            with self._guard:
+                pending, self._pending, self._pending_bytes = self._pending, [], 0
+            if pending or self._broken:
+                self._flush(pending)
 
     def close(self) -> None:
         """Flush, and make the names durable."""
         self.flush()
-        if self._shards:
-            files.sync_filesystem(self._store.root)
-
-    def __enter__(self) -> "Writing":
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if kind is None:
-            self.close()
-        else:
-            with contextlib.suppress(DepotError, OSError):
-                self.close()
+        with self._flushing:
+            if self._unsynced:
+                files.sync_filesystem(self._store.root)
+                self._unsynced = False
 
     def _require_space(self) -> None:
         with self._guard:
@@ -236,21 +257,32 @@ class Writing:
         with self._guard:
             self._pending.append((path, digest, size))
             self._pending_bytes += size
+            self._unnamed[digest] = size
             full = len(self._pending) >= _BATCH_FILES or self._pending_bytes >= _BATCH_BYTES
         if full:
             self.flush()
 
-    def _sync(self) -> None:
-        """Flush the file system; once that failed, nothing is named any more: the kernel tells each loss only once."""
-        if self._broken:
-            raise OSError(errno.EIO, "an earlier flush failed")
+    def _flush(self, pending: list[tuple[str, Digest, int]]) -> None:
+        """Flush and name; once that failed, nothing is named any more: the kernel tells each loss only once."""
         try:
+            if self._broken:
+                raise OSError(errno.EIO, "an earlier flush failed")
             files.sync_filesystem(self._incoming)
-        except OSError:
+            for path, digest, size in pending:
+                self._name(path, digest, size)
+        except OSError as cause:
             self._broken = True
-            raise
+            for path, _, _ in pending:
+                with contextlib.suppress(OSError):
+                    files.unlink(path)
+            raise files.system_error(cause, str(self._store.root)) from cause
+        finally:
+            with self._guard:
+                for _, digest, _ in pending:
+                    self._unnamed.pop(digest, None)
 
     def _name(self, path: str, digest: Digest, size: int) -> None:
+        self._unsynced = True
         target = self._store.path(digest)
         if digest[:2] not in self._shards:
             files.make_directory(self._store.root / digest[:2])

@@ -1,29 +1,25 @@
-"""One client of the web: pools of connections, redirects, further tries, credentials for those they are meant for.
+"""One client of the web: redirects, further tries, credentials for those they are meant for.
 
 Nothing here is trusted: bodies are streamed to a caller who caps them, answers to be retried are closed unread. No
 redirect leads from https to http, and neither a password, a token nor the client certificate goes to a host that the
 operator did not name. All retries are made here, none by urllib3, for its waits cannot be ended.
 """
 
-import base64
 import contextlib
-import socket
-import ssl
 import threading
-import weakref
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from urllib.parse import urljoin, urlsplit
 
 import urllib3
-from urllib3 import connection, exceptions
+from urllib3 import exceptions
 
 from issmedia import __version__
 from issmedia.base.errors import UpstreamError
 from issmedia.model.names import shown
 from issmedia.model.transport import NOTHING_CHOSEN, Transport
-from issmedia.net import tls
+from issmedia.net.connections import Connections, Flight, Identity, basic
 from issmedia.net.manners import Manners, Pace
 from issmedia.net.proxies import Proxy, parse_proxy, proxy_for
 from issmedia.net.secrets import Secrets
@@ -35,6 +31,9 @@ _GIVE_UP = 8
 
 _PART = 64 << 10
 """Bytes read at a time where a rate is set."""
+
+_SHORT = 4096
+"""Bytes of the body of a refusal that are worth reading for the connection's sake."""
 
 _TRANSIENT = frozenset({408, 429, 500, 502, 503, 504})
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
@@ -57,11 +56,11 @@ class Access:
 class HttpStream:
     """The body of an answer, as it arrives; `start` is where in the file it begins."""
 
-    def __init__(self, response: urllib3.BaseHTTPResponse, where: str, pace: Pace | None, start: int) -> None:
+    def __init__(self, response: urllib3.BaseHTTPResponse, where: str, paces: Sequence[Pace], start: int) -> None:
         self.start = start
         self._response = response
         self._where = where
-        self._pace = pace
+        self._paces = paces
 
     @property
     def fileno(self) -> int | None:
@@ -71,39 +70,44 @@ class HttpStream:
     def read(self, size: int, /) -> bytes:
         """Read up to `size` bytes; empty at the end. `UpstreamError` where the body ends early."""
         try:
-            data = self._response.read(min(size, _PART) if self._pace else size, decode_content=False)
+            data = self._response.read(min(size, _PART) if self._paces else size, decode_content=False)
         except NO_ANSWER as cause:
             raise UpstreamError(f"the transfer broke off: {reason(cause)}", where=self._where) from cause
-        if self._pace:
-            self._pace.passed(len(data))
+        for pace in self._paces:
+            pace.passed(len(data))
         return data
 
 
 class Client:
     """Asks servers. Threads may use one at once."""
 
-    def __init__(self, manners: Manners, access: Access) -> None:
+    def __init__(self, manners: Manners, access: Access, connections: Connections | None = None) -> None:
         self.manners = manners
         self._access = access
+        self._own = connections is None
+        self._connections = connections or Connections(manners.connections)
         self._interrupted = threading.Event()
         self._pace = Pace(manners, self._interrupted)
         self._silent: dict[str, int] = {}
-        self._sockets: weakref.WeakSet[socket.socket] = weakref.WeakSet()
+        self._flights: set[Flight] = set()
+        self._identities: dict[str, Identity] = {}
         self._guard = threading.Lock()
-        self._pools: dict[tuple[str, bool, Proxy | None], urllib3.PoolManager] = {}
-        self._contexts: dict[bool, ssl.SSLContext] = {}
         if access.transport.client_cert or access.transport.ca_bundle:
-            self._context(ours=True)  # what is wrong with these files is said before anybody is asked
+            self._connections.require_files(access.transport)  # before anybody is asked
 
     @contextlib.contextmanager
-    def get(self, url: str, *, start: int = 0, tries: int | None = None) -> Iterator[HttpStream]:
-        """Open the body of a URL, at byte `start` if the server can; ask so often for an answer."""
-        response, begins = self._answer(url, start, tries or self.manners.tries)
-        try:
-            yield HttpStream(response, url, self._pace if self.manners.rate else None, begins)
-        finally:
-            response.close()
-            response.release_conn()
+    def get(self, url: str, *, start: int = 0, tries: int | None = None, extra: bool = False) -> Iterator[HttpStream]:
+        """Open the body of a URL, at byte `start` if the server can; ask so often for an answer.
+
+        An `extra` request is made at once, however many others are under way.
+        """
+        with self._flight(extra=extra) as flight:
+            response, begins = self._answer(url, flight, start, tries or self.manners.tries)
+            try:
+                yield HttpStream(response, url, self._paces(), begins)
+            finally:
+                response.close()
+                response.release_conn()
 
     def pause(self, failures: int) -> None:
         """Wait before what failed so often is asked for again."""
@@ -113,39 +117,54 @@ class Client:
         """End what other threads wait for: reads that are blocked fail, and nothing further is asked for."""
         with self._guard:
             self._interrupted.set()
-            sockets = list(self._sockets)
-        for one in sockets:
-            _shut_down(one)
+            flights = list(self._flights)
+        for one in flights:
+            one.end()
 
     def close(self) -> None:
-        """Close every connection."""
-        with self._guard:
-            for pool in self._pools.values():
-                pool.clear()
+        """Close every connection that is not shared with others."""
+        if self._own:
+            self._connections.close()
 
-    def _answer(self, url: str, start: int, tries: int) -> tuple[urllib3.BaseHTTPResponse, int]:
+    @contextlib.contextmanager
+    def _flight(self, *, extra: bool) -> Iterator[Flight]:
+        with self._connections.flight(self._interrupted, extra=extra) as flight:
+            with self._guard:
+                self._flights.add(flight)
+            try:
+                yield flight
+            finally:
+                with self._guard:
+                    self._flights.discard(flight)
+
+    def _paces(self) -> list[Pace]:
+        """Give what slows this down: the rate of this repository, and that of the run."""
+        own = [self._pace] if self.manners.rate else []
+        return own if self._connections.pace is None else [*own, self._connections.pace]
+
+    def _answer(self, url: str, flight: Flight, start: int, tries: int) -> tuple[urllib3.BaseHTTPResponse, int]:
         """Follow redirects to an answer of 200, or 206 for the middle, or raise; say where the body begins."""
         target = url
         for _ in range(_HOPS):
-            response = self._patiently(target, start, tries, where=url)
+            response = self._patiently(target, flight, start, tries, where=url)
             if response.status == HTTPStatus.OK:
                 return response, 0
             if start and response.status == HTTPStatus.PARTIAL_CONTENT and _begins_at(response, start):
                 return response, start
-            response.close()
+            _let_go(response)
             if start and response.status in (HTTPStatus.PARTIAL_CONTENT, HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE):
-                return self._answer(url, 0, tries)
+                return self._answer(url, flight, 0, tries)
             if response.status not in _REDIRECTS:
                 raise refusal(response.status, url)
             target = redirect_target(target, response.headers.get("Location", ""), where=url)
         raise UpstreamError(f"more than {_HOPS} redirects", where=url)
 
-    def _patiently(self, url: str, start: int, tries: int, *, where: str) -> urllib3.BaseHTTPResponse:
+    def _patiently(self, url: str, flight: Flight, start: int, tries: int, *, where: str) -> urllib3.BaseHTTPResponse:
         """Ask again while there is no answer or one that may pass, each time after a longer wait."""
         for failures in range(1, tries):
             asked: str | None = None
             try:
-                response = self._ask(url, start, where=where)
+                response = self._ask(url, flight, start, where=where)
             except exceptions.SSLError as cause:
                 raise self._silence(cause, url, where) from cause
             except NO_ANSWER:
@@ -155,9 +174,10 @@ class Client:
                     return response
                 asked = response.headers.get("Retry-After")
                 response.close()
+            flight.rest()
             self._pace.pause(self.manners.pause_s(failures, asked))
         try:
-            return self._ask(url, start, where=where)
+            return self._ask(url, flight, start, where=where)
         except NO_ANSWER as cause:
             raise self._silence(cause, url, where) from cause
 
@@ -167,16 +187,19 @@ class Client:
         tls_hint = "a CA of your own is named by --ca-bundle FILE" if isinstance(cause, exceptions.SSLError) else None
         return UpstreamError(f"no answer: {reason(cause)}", where=where, hint=tls_hint)
 
-    def _ask(self, url: str, start: int, *, where: str) -> urllib3.BaseHTTPResponse:
+    def _ask(self, url: str, flight: Flight, start: int, *, where: str) -> urllib3.BaseHTTPResponse:
+        flight.begin()
         if self._interrupted.is_set():
             raise UpstreamError("fetching was given up", where=where)
         origin = origin_of(url)
         if self._silent.get(origin, 0) >= _GIVE_UP:
             raise UpstreamError(f"not asked for: {_GIVE_UP} files before it got no answer", where=where)
-        headers = _HEADERS | ({"Range": f"bytes={start}-"} if start else {}) | self._credentials(origin)
-        response = self._pool(url, origin).urlopen(
-            "GET", url, headers=headers, redirect=False, preload_content=False, decode_content=False
-        )
+        credentials = self._credentials(origin)
+        headers = _HEADERS | ({"Range": f"bytes={start}-"} if start else {}) | credentials
+        identity = self._identities.get(origin)
+        if identity is None:
+            identity = self._identities[origin] = self._identity(url, origin, credentials.get("Authorization", ""))
+        response = self._connections.ask(url, headers, identity, flight=flight, timeout_s=self.manners.timeout_s)
         self._silent.pop(origin, None)
         return response
 
@@ -189,50 +212,18 @@ class Client:
             return {"Authorization": f"Bearer {secrets.bearer}"}
         if not secrets.username:
             return {}
-        return {"Authorization": _basic(secrets.username, secrets.password)}
+        return {"Authorization": basic(secrets.username, secrets.password)}
 
-    def _pool(self, url: str, origin: str) -> urllib3.PoolManager:
-        """Give the pools for a URL: by proxy, and apart for those that see our certificate."""
-        transport = self._access.transport
+    def _identity(self, url: str, origin: str, authorization: str) -> Identity:
+        """Say what an origin's connections are kept apart by: our certificate goes where the operator said."""
+        transport, secrets = self._access.transport, self._access.secrets
         proxy = parse_proxy(transport.proxy) if transport.proxy else proxy_for(url, self._access.environment)
-        ours, scheme = origin in self._access.origins, urlsplit(url).scheme
-        with self._guard:
-            if (scheme, ours, proxy) not in self._pools:
-                self._pools[scheme, ours, proxy] = self._new_pool(scheme, proxy, ours=ours)
-            return self._pools[scheme, ours, proxy]
-
-    def _context(self, *, ours: bool) -> ssl.SSLContext:
-        if ours not in self._contexts:
-            self._contexts[ours] = tls.context(self._access.transport, ours=ours)
-        return self._contexts[ours]
-
-    def _new_pool(self, scheme: str, proxy: Proxy | None, *, ours: bool) -> urllib3.PoolManager:
-        timeout = urllib3.Timeout(connect=self.manners.timeout_s, read=self.manners.timeout_s)
-        size = self.manners.connections
-        context = self._context(ours=ours) if scheme == "https" else None
-        if proxy is None:
-            pool = urllib3.PoolManager(maxsize=size, timeout=timeout, retries=False, ssl_context=context)
-        else:
-            secrets = self._access.secrets
-            user, password = proxy.username or secrets.proxy_username, proxy.password or secrets.proxy_password
-            pool = urllib3.ProxyManager(
-                proxy.url,
-                proxy_headers={"Proxy-Authorization": _basic(user, password)} if user else None,
-                proxy_ssl_context=self._context(ours=False) if proxy.url.startswith("https:") else None,
-                maxsize=size,
-                timeout=timeout,
-                retries=False,
-                ssl_context=context,
-            )
-        pool.pool_classes_by_scheme = _pools_that_tell(self._connected)
-        return pool
-
-    def _connected(self, new: socket.socket) -> None:
-        """Remember a socket; one that was being connected when the interruption came is shut down here."""
-        with self._guard:
-            self._sockets.add(new)
-        if self._interrupted.is_set():
-            _shut_down(new)
+        if proxy is not None and not proxy.username:
+            proxy = Proxy(proxy.url, secrets.proxy_username, secrets.proxy_password)
+        identity = Identity(urlsplit(url).scheme, transport.ca_bundle, proxy=proxy, authorization=authorization)
+        if origin not in self._access.origins:
+            return identity
+        return replace(identity, client_cert=transport.client_cert, client_key=transport.client_key)
 
 
 def origin_of(url: str) -> str:
@@ -258,11 +249,11 @@ def redirect_target(url: str, location: str, *, where: str) -> str:
     return target
 
 
-def read_whole(client: Client, url: str, *, limit: int, tries: int | None = None) -> bytes:
-    """Read a small body; `UpstreamError` where it is larger than `limit` bytes."""
+def read_whole(client: Client, url: str, *, limit: int, tries: int | None = None, extra: bool = False) -> bytes:
+    """Read a small body; `UpstreamError` where it is larger than `limit` bytes. `extra` as of `Client.get`."""
     parts: list[bytes] = []
     left = limit + 1
-    with client.get(url, tries=tries) as stream:
+    with client.get(url, tries=tries, extra=extra) as stream:
         while left > 0 and (part := stream.read(left)):
             parts.append(part)
             left -= len(part)
@@ -271,37 +262,13 @@ def read_whole(client: Client, url: str, *, limit: int, tries: int | None = None
     return b"".join(parts)
 
 
-def _basic(user: str, password: str) -> str:
-    return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
-
-
 def _begins_at(response: urllib3.BaseHTTPResponse, start: int) -> bool:
     return response.headers.get("Content-Range", "").startswith(f"bytes {start}-")
 
 
-def _shut_down(one: socket.socket) -> None:
-    """End both directions for whoever waits; below TLS, whose own call is not for two threads."""
-    with contextlib.suppress(OSError):
-        socket.socket.shutdown(one, socket.SHUT_RDWR)
-
-
-def _pools_that_tell(connected: Callable[[socket.socket], None]) -> dict[str, type[urllib3.HTTPConnectionPool]]:
-    """Make classes of connection pools that tell of each socket, so that one in use can be shut down."""
-
-    class Http(connection.HTTPConnection):
-        def connect(self) -> None:
-            super().connect()
-            connected(self.sock)
-
-    class Https(connection.HTTPSConnection):
-        def connect(self) -> None:
-            super().connect()
-            connected(self.sock)
-
-    class HttpPool(urllib3.HTTPConnectionPool):
-        ConnectionCls = Http
-
-    class HttpsPool(urllib3.HTTPSConnectionPool):
-        ConnectionCls = Https
-
-    return {"http": HttpPool, "https": HttpsPool}
+def _let_go(response: urllib3.BaseHTTPResponse) -> None:
+    """Drop an answer whose body nobody wants; a short one is read, so that its connection serves again."""
+    if response.length_remaining is not None and response.length_remaining <= _SHORT:
+        with contextlib.suppress(*NO_ANSWER):
+            response.drain_conn()
+    response.close()

@@ -12,6 +12,7 @@ from issmedia.model.mirrors import MAX_LIST, Mirrors, read_metalink, read_mirror
 from issmedia.model.names import shown
 from issmedia.model.transport import NOTHING_CHOSEN, Kind, Transport, checked_variables, substituted
 from issmedia.net.client import Access, Client, origin_of, read_whole
+from issmedia.net.connections import Connections
 from issmedia.net.directory import DirectoryUpstream
 from issmedia.net.manners import Manners
 from issmedia.net.proxies import parse_proxy
@@ -40,7 +41,7 @@ def checked_source(source: str, transport: Transport = NOTHING_CHOSEN) -> str:
             raise UsageError("expected URLs of the web", where=shown(place), hint=_HINT)
         if transport.credentials and url.scheme == "http":
             raise UsageError("a password is sent by https only", where=shown(url.netloc), hint="use the https:// URL")
-    _require_sane(transport)
+    require_sane(transport)
     return source
 
 
@@ -60,11 +61,13 @@ def open_upstream(
     backoff_s: float = 0.5,
     manners: Manners | None = None,
     environment: Mapping[str, str] | None = None,
+    connections: Connections | None = None,
 ) -> DirectoryUpstream | HttpUpstream:
     """Open a directory (which can be listed), a `file://` URL (which cannot), a URL of the web, or a list of mirrors.
 
     `UsageError` for any other source, and for files of `transport` that cannot be used; `UpstreamError` where a
-    directory is not there. No connection is made yet. `environment` is what names proxies.
+    directory is not there. No connection is made yet. `environment` is what names proxies. `connections` are shared
+    with other upstreams, and stay open when this one is closed.
     """
     if "://" not in source:
         return DirectoryUpstream(Path(source), url=source, listed=True)
@@ -74,7 +77,8 @@ def open_upstream(
         return DirectoryUpstream(Path(unquote(url.path)), url=bases[0], listed=False)
     chosen = (manners or Manners(timeout_s=timeout_s, backoff_s=backoff_s)).chosen(transport)
     secrets = read_secrets(Path(transport.credentials)) if transport.credentials else Secrets()
-    client = Client(chosen, Access(transport, secrets, frozenset(map(origin_of, bases)), environment or {}))
+    access = Access(transport, secrets, frozenset(map(origin_of, bases)), environment or {})
+    client = Client(chosen, access, connections)
     if transport.kind == Kind.PLAIN:
         places = Mirrors(tuple(base.rstrip("/") + "/" for base in bases))
         return HttpUpstream(bases[0], client, lambda: places, listed=False)
@@ -93,8 +97,8 @@ def _mirrors(client: Client, url: str, kind: Kind) -> Mirrors:
     return Mirrors(safe, found.checksums, found.size)
 
 
-def _require_sane(transport: Transport) -> None:
-    """Refuse numbers and a proxy that nobody can mean."""
+def require_sane(transport: Transport) -> None:
+    """Refuse numbers and a proxy that nobody can mean: `UsageError`."""
     if transport.client_key and not transport.client_cert:
         raise UsageError("a client key wants its certificate", hint="--client-cert FILE")
     if transport.jobs is not None and not 1 <= transport.jobs <= _MOST_JOBS:

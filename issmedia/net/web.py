@@ -202,7 +202,7 @@ def _probed(client: Client, mirrors: Mirrors, asked: list[str]) -> tuple[list[st
 
     def probe(base: str) -> None:
         try:
-            _judged(client, base, mirrors)
+            _judged(client, base, mirrors, extra=True)
         except UpstreamError as error:
             answers.put(error)
         else:
@@ -226,10 +226,10 @@ def _probed(client: Client, mirrors: Mirrors, asked: list[str]) -> tuple[list[st
     return good, failures
 
 
-def _judged(client: Client, base: str, mirrors: Mirrors) -> bytes:
+def _judged(client: Client, base: str, mirrors: Mirrors, *, extra: bool = False) -> bytes:
     """Read a mirror's repomd.xml; `UpstreamError` where a list says another checksum."""
     limit = _MAX_REPOMD if mirrors.size is None else min(mirrors.size, _MAX_REPOMD)
-    data = read_whole(client, base + REPOMD, limit=limit, tries=1)
+    data = read_whole(client, base + REPOMD, limit=limit, tries=1, extra=extra)
     for kind, wanted in mirrors.checksums:
         found = hashlib.new(kind, data).hexdigest()
         if found != wanted:

@@ -49,7 +49,8 @@ def sync(
     with depot.catalog.reading() as db:
         before = db.names.current(repository.path)
         neighbours = _neighbours(db, repository)
-    previous = None if before is None else _previous(before, depot.store)
+        signed = before is not None and _was_signed(before, db)
+    previous = None if before is None else _previous(before, depot.store, signed=signed)
     run = content.sync
     if repository.selection is not None:
         run = content.selecting(_choice(repository.selection, neighbours, depot.store))
@@ -73,14 +74,22 @@ def sync(
     return _result(snapshot, changed=changed)
 
 
-def _previous(before: Snapshot, store: Store) -> Previous:
+def _was_signed(before: Snapshot, db: Session) -> bool:
+    """Say whether upstream signed its metadata before; of a selection, which never is signed, the last whole tells."""
+    if before.selected is None:
+        return before.signed_metadata
+    whole = [one for one in db.names.snapshots(before.repository) if one.selected is None]
+    return bool(whole) and whole[-1].signed_metadata
+
+
+def _previous(before: Snapshot, store: Store, *, signed: bool) -> Previous:
     """Give the tree before. One whose blobs an audit set aside lacks something; one whose listing is gone, all."""
     try:
         tree = store.tree(before.tree)
     except DamagedBlobError:
-        return Previous(tree_of(()), incomplete=True, signed_metadata=before.signed_metadata)
+        return Previous(tree_of(()), incomplete=True, signed_metadata=signed)
     whole = not before.incomplete and all(store.has(entry.sha256, entry.size) for entry in tree.entries)
-    return Previous(tree, not whole, before.signed_metadata, before.selected)
+    return Previous(tree, not whole, signed, before.selected)
 
 
 def _neighbours(db: Session, repository: Repository) -> list[tuple[Repository, Snapshot]]:
@@ -131,11 +140,24 @@ class StoreSink:
 
         Size and checksum decide whether it is the same file, not what a server says of it; so another mirror may go on.
         """
-        if expected.checksum is not None:
-            wanted = f"{expected.checksum[0]} {expected.checksum[1]} {expected.size}"
-            with self._writing.partials.taken(wanted, limit=_limit(expected)) as partial:
-                if partial is not None:
-                    return self._go_on(partial, opening, expected)
+        if expected.checksum is None:
+            with opening(0) as stream:
+                return self.keep(stream, expected)
+        wanted = f"{expected.checksum[0]} {expected.checksum[1]} {expected.size}"
+        if expected.checksum[0] != "sha256" or expected.size is None:
+            return self._begin(wanted, opening, expected)
+        digest, size = Digest(expected.checksum[1]), expected.size
+
+        def work() -> tuple[Digest, int]:
+            """Another repository may have fetched it meanwhile."""
+            return (digest, size) if self.holds(digest, size) else self._begin(wanted, opening, expected)
+
+        return self._writing.once.do(wanted, work)
+
+    def _begin(self, wanted: str, opening: Opening, expected: Expected) -> tuple[Digest, int]:
+        with self._writing.partials.taken(wanted, limit=_limit(expected)) as partial:
+            if partial is not None:
+                return self._go_on(partial, opening, expected)
         with opening(0) as stream:
             return self.keep(stream, expected)
 
@@ -162,7 +184,7 @@ class StoreSink:
 
     def holds(self, digest: Digest, size: int) -> bool:
         """Say whether the blob is in the store."""
-        return self._store.has(digest, size)
+        return self._writing.holds(digest, size)
 
     def open(self, digest: Digest) -> BinaryIO:
         """Open a blob, making it visible first where it is on its way in."""

@@ -49,7 +49,7 @@ LINES: dict[Line, tuple[Line, set[str]]] = {
     ("repo", "show"): (("p/zoo",), {"repository", "snapshots"}),
     ("repo", "set"): (("p/zoo", "--name", "Zoo"), REPOSITORY_FIELDS),
     ("repo", "remove"): (("p/farm", "--yes"), {"removed"}),
-    ("sync",): ((), {"repositories", "failed"}),
+    ("sync",): ((), {"repositories", "failed", "news"}),
     ("check",): ((), {"repositories", "packages", "broken"}),
     ("export",): (("--to", "{out}"), {"bundle", "directory", "manifest", "volumes"}),
     ("copy",): (("{stick}", "--to", "{blank}"), {"bundle", "volume", "medium", "kept", "read_back", "signers"}),

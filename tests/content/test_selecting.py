@@ -1,6 +1,7 @@
 """Syncing a selection: only what is chosen is fetched, and the repodata speak of nothing else."""
 
 import gzip
+import hashlib
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from issmedia.content.base import Choice, Synced
 from issmedia.model.selection import Selected, Selection
 from tests.makers.extras import AdvisorySpec, ModuleSpec
 from tests.makers.http_server import serving
+from tests.makers.repodata import Pkg, write_packages
 from tests.makers.repos import BuiltRepo, PackageSpec, build_repo
 from tests.makers.sink import MemorySink
 from tests.makers.syncs import contents, reasons, sync
@@ -297,3 +299,13 @@ def test_all_of_it_again_after_a_selection_is_upstreams_tree(repo: BuiltRepo) ->
     found = sync(repo.path, sink, previous=selected)
 
     assert contents(found, sink) == repo.files()
+
+
+def test_checksums_of_packages_stay_those_that_upstream_gave(tmp_path: Path) -> None:
+    package, sink = Pkg("a.rpm", kind="sha512"), MemorySink()
+
+    found = sync(write_packages(tmp_path / "up", [package]), sink, choice=choose(include=("a",)))
+
+    digest = hashlib.sha512(package.data).hexdigest()
+    assert f'<checksum type="sha512" pkgid="YES">{digest}</checksum>' in document(found, sink, "primary")
+    assert found.incomplete == ()

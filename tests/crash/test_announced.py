@@ -25,12 +25,15 @@ _OWN = re.compile(r"files\.\w+|self\._store\.\w+")
 
 ELSEWHERE = {
     "issmedia.content.yum.child": {"open", "os.open", "os.write"},
+    "issmedia.content.yum.judge": {"os.fdopen"},
+    "issmedia.content.yum.judging": {"os.open", "os.write"},
     "issmedia.content.yum.nursery": {"os.fdopen"},
     "issmedia.content.yum.sync": {"os.fdopen"},
     "issmedia.bundle.xorriso": {"os.fdopen"},
     "issmedia.cli.main": {"os.open"},
+    "issmedia.net.secrets": {"os.fdopen"},
 }
-"""No disk: pipes to children, files and documents in memory, /dev/null in place of a closed pipe."""
+"""No disk: pipes to children, files and documents in memory, /dev/null in place of a closed pipe; what is only read."""
 
 UNANNOUNCED = {
     "close": "the mode of a file that still has a temporary name",

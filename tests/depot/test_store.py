@@ -169,7 +169,8 @@ def test_blobs_of_a_flush_that_fails_are_discarded(store: Store) -> None:
 
 
 def test_what_a_killed_writer_left_is_swept_by_the_next(store: Store) -> None:
-    store.writing()
+    with store.writing():
+        pass
     (store.root / "incoming" / ".tmp-left").write_bytes(b"half")
 
     add(store, b"one")

@@ -14,9 +14,8 @@ reposdir={root}/none
 cachedir={root}/cache
 logdir={root}/log
 persistdir={root}/persist
-pluginpath={root}/none
 varsdir={root}/none
-plugins=0
+{plugins}
 metadata_expire=0
 install_weak_deps=0
 tsflags=nodocs
@@ -25,10 +24,14 @@ tsflags=nodocs
 
 @dataclass
 class DnfClient:
-    """A host beneath `root`; needs dnf, rpm and root. Repositories are used with the checks their keys allow."""
+    """A host beneath `root`; needs dnf, rpm and root. Repositories are used with the checks their keys allow.
+
+    `plugins` lets dnf load those of this machine: `dnf reposync` is one.
+    """
 
     root: Path
     repositories: list[str] = field(default_factory=list)
+    plugins: bool = False
 
     def use(self, label: str, url: str, *, key: OpenPGPKey | None = None, metadata_signed: bool = True) -> None:
         """Configure a repository. With a key `gpgcheck=1`, and `repo_gpgcheck=1` where the metadata are signed."""
@@ -64,7 +67,8 @@ class DnfClient:
         host = self.root / "host"
         host.mkdir(parents=True, exist_ok=True)
         config = self.root / "dnf.conf"
-        config.write_text(_MAIN.format(root=self.root) + "\n" + "\n".join(self.repositories))
+        plugins = "plugins=1" if self.plugins else f"plugins=0\npluginpath={self.root}/none"
+        config.write_text(_MAIN.format(root=self.root, plugins=plugins) + "\n" + "\n".join(self.repositories))
         return [
             "dnf", "-y", "-q", "--config", str(config), "--installroot", str(host), "--releasever", "1",
             "--setopt", "module_platform_id=platform:el9", *arguments,

@@ -105,7 +105,15 @@ class Then:
     times: int = 1
 
 
-Behaviour = Answer | Redirect | Cut | WrongLength | HangUp | Silence | Body | NoRange | WrongRange | Then
+@dataclass(frozen=True)
+class Before:
+    """Do something, wait say, before the file is served as it lies there."""
+
+    act: Callable[[], object]
+    times: int = 1
+
+
+Behaviour = Answer | Redirect | Cut | WrongLength | HangUp | Silence | Body | NoRange | WrongRange | Then | Before
 
 
 class HttpServer(ThreadingMixIn, TCPServer):
@@ -229,6 +237,9 @@ class _Handler(BaseHTTPRequestHandler):
                 self._file(path, None, None)
                 self.wfile.flush()
                 act()
+            case Before(act):
+                act()
+                self._range(path)
             case None:
                 self._range(path)
 

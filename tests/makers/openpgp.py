@@ -16,11 +16,13 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 CREATED = 1_700_000_000
 """When every key and signature here was made: 2023-11-14, seconds since 1970."""
 
-_EDDSA, _SHA256 = 22, 8
+_EDDSA, _SHA1, _SHA256 = 22, 2, 8
+_HASHES = {_SHA1: "sha1", _SHA256: "sha256"}
 _ED25519_OID = bytes.fromhex("2b06010401da470f01")
 _SECRET_KEY, _PUBLIC_KEY, _USER_ID, _SIGNATURE = 5, 6, 13, 2
-_OF_BYTES, _OF_USER_ID = 0x00, 0x13
-_CERTIFY_AND_SIGN = 0x03
+_SECRET_SUBKEY, _PUBLIC_SUBKEY = 7, 14
+_OF_BYTES, _OF_USER_ID, _OF_SUBKEY, _OF_PRIMARY, _REVOKING = 0x00, 0x13, 0x18, 0x19, 0x20
+_CERTIFY, _SIGN, _CERTIFY_AND_SIGN = 0x01, 0x02, 0x03
 
 
 @dataclass(frozen=True)
@@ -45,69 +47,157 @@ class OpenPGPKey:
 
     def sign_detached(self, data: bytes) -> bytes:
         """Sign bytes as `gpg --armor --detach-sign` does; what `repomd.xml.asc` holds."""
-        packet = _packet(_SIGNATURE, _signature(self._private, _OF_BYTES, data, bytes.fromhex(self.fingerprint)))
-        return _armored(packet, pysequoia.ArmorKind.Signature)
+        return armored(self.sign_binary(data), pysequoia.ArmorKind.Signature)
+
+    def sign_binary(self, data: bytes) -> bytes:
+        """Sign bytes, without armor; what the headers of packages hold."""
+        fingerprint = hashlib.sha1(hashed_key(_public_key(self._private))).digest()
+        return packet(_SIGNATURE, _signature(self._private, _OF_BYTES, data, fingerprint))
+
+    def sign_version_3(self, data: bytes, *, hash_id: int = _SHA256) -> bytes:
+        """Sign bytes as many vendors' machines do to this day (RFC 4880, 5.2.2); `hash_id` 2 is SHA-1."""
+        trailer = bytes([_OF_BYTES]) + CREATED.to_bytes(4)
+        digest = hashlib.new(_HASHES[hash_id], data + trailer).digest()
+        issuer = hashlib.sha1(hashed_key(_public_key(self._private))).digest()[-8:]
+        point = self._private.sign(digest)
+        head = bytes([3, 5]) + trailer + issuer + bytes([_EDDSA, hash_id]) + digest[:2]
+        return packet(_SIGNATURE, head + mpi(point[:32]) + mpi(point[32:]))
 
 
 @functools.cache
-def openpgp_key(name: str = "vendor") -> OpenPGPKey:
-    """Make the key of this name; made once in a process."""
-    private = Ed25519PrivateKey.from_private_bytes(hashlib.sha256(b"issmedia test key " + name.encode()).digest())
-    user_id = f"{name} <{name}@example.com>"
+def openpgp_key(
+    name: str = "vendor",
+    *,
+    lives_s: int | None = None,
+    revoked: bool = False,
+    subkey: bool = False,
+    weak: bool = False,
+) -> OpenPGPKey:
+    """Make the key of this name; made once in a process.
+
+    `lives_s` is when it expires, in seconds after it was made; a `revoked` one says so of itself; with a `subkey` that
+    one signs, and `fingerprint` still is the primary's; a `weak` one vouches for itself with SHA-1.
+    """
+    private = _private(name)
     body = _public_key(private)
-    fingerprint = hashlib.sha1(_hashed_key(body)).digest()
-    certified = _hashed_key(body) + b"\xb4" + len(user_id).to_bytes(4) + user_id.encode()
-    identity = _packet(_USER_ID, user_id.encode()) + _packet(
-        _SIGNATURE, _signature(private, _OF_USER_ID, certified, fingerprint)
-    )
+    fingerprint = hashlib.sha1(hashed_key(body)).digest()
+    user_id = f"{name} <{name}@example.com>"
+    identity = _identity(private, user_id, _CERTIFY if subkey else _CERTIFY_AND_SIGN, lives_s, weak=weak)
+    if revoked:
+        identity = packet(_SIGNATURE, _signature(private, _REVOKING, hashed_key(body), fingerprint)) + identity
+    signing = _private(f"{name}'s subkey") if subkey else private
+    binding = _binding(private, signing) if subkey else b""
+    public, secret = (packet(tag, _public_key(signing) + part) for tag, part in _subkey_packets(signing))
     return OpenPGPKey(
         user_id=user_id,
         fingerprint=fingerprint.hex().upper(),
-        public=_armored(_packet(_PUBLIC_KEY, body) + identity, pysequoia.ArmorKind.PublicKey),
-        secret=_armored(_packet(_SECRET_KEY, body + _secret_part(private)) + identity, pysequoia.ArmorKind.SecretKey),
-        _private=private,
+        public=armored(
+            packet(_PUBLIC_KEY, body) + identity + (public + binding if subkey else b""),
+            pysequoia.ArmorKind.PublicKey,
+        ),
+        secret=armored(
+            packet(_SECRET_KEY, body + _secret_part(private)) + identity + (secret + binding if subkey else b""),
+            pysequoia.ArmorKind.SecretKey,
+        ),
+        _private=signing,
     )
 
 
+def with_forged_subkey(victim: str, thief: str) -> bytes:
+    """Write a key with a thief's subkey, which the thief bound in its name; armored."""
+    private, stealing, signing = _private(victim), _private(thief), _private(f"{thief}'s subkey")
+    primary, subkey = hashed_key(_public_key(private)), hashed_key(_public_key(signing))
+    back = _signature(signing, _OF_PRIMARY, primary + subkey, hashlib.sha1(subkey).digest())
+    more = subpacket(27, bytes([_SIGN])) + subpacket(32, back)
+    binding = _signature(stealing, _OF_SUBKEY, primary + subkey, hashlib.sha1(primary).digest(), more)
+    packets = [
+        packet(_PUBLIC_KEY, _public_key(private)),
+        _identity(private, f"{victim} <{victim}@example.com>", _CERTIFY_AND_SIGN, None, weak=False),
+        packet(_PUBLIC_SUBKEY, _public_key(signing)),
+        packet(_SIGNATURE, binding),
+    ]
+    return armored(b"".join(packets), pysequoia.ArmorKind.PublicKey)
+
+
+def _private(name: str) -> Ed25519PrivateKey:
+    return Ed25519PrivateKey.from_private_bytes(hashlib.sha256(b"issmedia test key " + name.encode()).digest())
+
+
+def _identity(private: Ed25519PrivateKey, user_id: str, flags: int, lives_s: int | None, *, weak: bool) -> bytes:
+    """Write a user id, certified by its key."""
+    body = _public_key(private)
+    certified = hashed_key(body) + b"\xb4" + len(user_id).to_bytes(4) + user_id.encode()
+    more = subpacket(27, bytes([flags])) + (subpacket(9, lives_s.to_bytes(4)) if lives_s is not None else b"")
+    fingerprint = hashlib.sha1(hashed_key(body)).digest()
+    return packet(_USER_ID, user_id.encode()) + packet(
+        _SIGNATURE, _signature(private, _OF_USER_ID, certified, fingerprint, more, hash_id=_SHA1 if weak else _SHA256)
+    )
+
+
+def _binding(private: Ed25519PrivateKey, signing: Ed25519PrivateKey) -> bytes:
+    """Bind a subkey that signs, which says in turn that it is bound (RFC 4880, 5.2.1)."""
+    primary, subkey = hashed_key(_public_key(private)), hashed_key(_public_key(signing))
+    back = _signature(signing, _OF_PRIMARY, primary + subkey, hashlib.sha1(subkey).digest())
+    more = subpacket(27, bytes([_SIGN])) + subpacket(32, back)
+    return packet(_SIGNATURE, _signature(private, _OF_SUBKEY, primary + subkey, hashlib.sha1(primary).digest(), more))
+
+
+def _subkey_packets(signing: Ed25519PrivateKey) -> tuple[tuple[int, bytes], tuple[int, bytes]]:
+    """Give tag and secret part of a subkey, public and secret."""
+    return (_PUBLIC_SUBKEY, b""), (_SECRET_SUBKEY, _secret_part(signing))
+
+
 def _public_key(private: Ed25519PrivateKey) -> bytes:
-    point = _mpi(b"\x40" + private.public_key().public_bytes_raw())
+    point = mpi(b"\x40" + private.public_key().public_bytes_raw())
     return b"\x04" + CREATED.to_bytes(4) + bytes([_EDDSA, len(_ED25519_OID)]) + _ED25519_OID + point
 
 
 def _secret_part(private: Ed25519PrivateKey) -> bytes:
     """Write the secret number in the clear, with the sum of its octets (RFC 4880, 5.5.3)."""
-    number = _mpi(private.private_bytes_raw())
+    number = mpi(private.private_bytes_raw())
     return b"\x00" + number + (sum(number) & 0xFFFF).to_bytes(2)
 
 
-def _hashed_key(body: bytes) -> bytes:
+def hashed_key(body: bytes) -> bytes:
     return b"\x99" + len(body).to_bytes(2) + body
 
 
-def _signature(private: Ed25519PrivateKey, kind: int, signed: bytes, fingerprint: bytes) -> bytes:
-    """Sign as RFC 4880, 5.2.4 says: the data, then the hashed part, then a trailer."""
-    flags = _subpacket(27, bytes([_CERTIFY_AND_SIGN])) if kind == _OF_USER_ID else b""
-    subpackets = _subpacket(33, b"\x04" + fingerprint) + _subpacket(2, CREATED.to_bytes(4)) + flags
-    hashed = bytes([4, kind, _EDDSA, _SHA256]) + len(subpackets).to_bytes(2) + subpackets
-    digest = hashlib.sha256(signed + hashed + b"\x04\xff" + len(hashed).to_bytes(4)).digest()
-    issuer = _subpacket(16, fingerprint[-8:])
+def _signature(
+    private: Ed25519PrivateKey,
+    kind: int,
+    signed: bytes,
+    fingerprint: bytes,
+    more: bytes = b"",
+    *,
+    hash_id: int = _SHA256,
+) -> bytes:
+    """Sign as RFC 4880, 5.2.4 says: the data, then the hashed part with `more` subpackets, then a trailer."""
+    subpackets = subpacket(33, b"\x04" + fingerprint) + subpacket(2, CREATED.to_bytes(4)) + more
+    hashed = bytes([4, kind, _EDDSA, hash_id]) + len(subpackets).to_bytes(2) + subpackets
+    digest = hashlib.new(_HASHES[hash_id], signed + hashed + b"\x04\xff" + len(hashed).to_bytes(4)).digest()
+    issuer = subpacket(16, fingerprint[-8:])
     point = private.sign(digest)
-    return hashed + len(issuer).to_bytes(2) + issuer + digest[:2] + _mpi(point[:32]) + _mpi(point[32:])
+    return hashed + len(issuer).to_bytes(2) + issuer + digest[:2] + mpi(point[:32]) + mpi(point[32:])
 
 
-def _subpacket(kind: int, body: bytes) -> bytes:
-    return bytes([len(body) + 1, kind]) + body
+def subpacket(kind: int, body: bytes) -> bytes:
+    return _length(len(body) + 1) + bytes([kind]) + body
 
 
-def _packet(tag: int, body: bytes) -> bytes:
-    """Frame a body of fewer than 192 bytes in the new packet format."""
-    return bytes([0xC0 | tag, len(body)]) + body
+def packet(tag: int, body: bytes) -> bytes:
+    """Frame a body of fewer than 8,384 bytes in the new packet format."""
+    return bytes([0xC0 | tag]) + _length(len(body)) + body
 
 
-def _mpi(number: bytes) -> bytes:
+def _length(size: int) -> bytes:
+    """Write a length in one octet or two (RFC 4880, 4.2.2)."""
+    return bytes([size]) if size < 192 else (size - 192 + (192 << 8)).to_bytes(2)
+
+
+def mpi(number: bytes) -> bytes:
     plain = number.lstrip(b"\0")
     return int.from_bytes(plain).bit_length().to_bytes(2) + plain
 
 
-def _armored(data: bytes, kind: pysequoia.ArmorKind) -> bytes:
+def armored(data: bytes, kind: pysequoia.ArmorKind) -> bytes:
     return pysequoia.armor(data, kind).encode()

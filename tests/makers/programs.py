@@ -24,6 +24,13 @@ def require(*names: str) -> None:
         _lacking(f"needs {', '.join(missing)}: scripts/install-system-packages brings them")
 
 
+def require_command(*command: str) -> None:
+    """Do as `require` with a program's subcommand, which must answer `--help`."""
+    require(command[0])
+    if try_run(*command, "--help").returncode != 0:
+        _lacking(f"needs {' '.join(command)}: scripts/install-system-packages brings it")
+
+
 def require_root() -> None:
     """Skip the test that runs unless it runs as root; fail it where everything must run."""
     if os.geteuid() != 0:

@@ -13,7 +13,7 @@ import os
 import shutil
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import createrepo_c
@@ -182,10 +182,23 @@ def sample_repo(directory: Path, *, key: OpenPGPKey | None = None, compression: 
     )
 
 
-def many_specs(count: int, *, size: int | None = None, newer: int = 0) -> Iterator[PackageSpec]:
-    """Name `count` packages, the last `newer` at version 2.0 rather than 1.0: a repository's next state."""
+def many_specs(count: int, *, size: int | None = None, newer: int = 0, related: int = 0) -> Iterator[PackageSpec]:
+    """Name `count` packages, the last `newer` at version 2.0 rather than 1.0: a repository's next state.
+
+    Each provides `related` capabilities, and requires as many of the packages before it.
+    """
     for number in range(count):
-        yield PackageSpec(f"package{number:06}", "2.0" if number >= count - newer else "1.0", size=size)
+        name, version = f"package{number:06}", "2.0" if number >= count - newer else "1.0"
+        provides = tuple(f"lib{name}-{one}.so.1()(64bit)" for one in range(related))
+        asked = range(max(0, number - related), number)
+        requires = tuple(f"libpackage{other:06}-{other % related}.so.1()(64bit)" for other in asked)
+        yield PackageSpec(name, version, size=size, provides=provides, requires=requires)
+
+
+def in_versions(specs: Iterable[PackageSpec], versions: int) -> Iterator[PackageSpec]:
+    """Give each package in so many versions, 1.0 first."""
+    for spec in specs:
+        yield from (replace(spec, version=f"{number}.0") for number in range(1, versions + 1))
 
 
 def _again(specs: Iterable[PackageSpec], built: Path) -> Iterator[bytes | PackageSpec]:
@@ -281,13 +294,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--packages", type=int, default=300, help="how many")
     parser.add_argument("--size", type=int, help="bytes of each, about; small without it")
     parser.add_argument("--newer", type=int, default=0, help="how many of them at version 2.0, for the next state")
+    parser.add_argument("--versions", type=int, default=1, help="of each package; --packages counts all")
+    parser.add_argument("--related", type=int, default=0, help="how much each requires and provides")
     parser.add_argument("--like", type=Path, help="an earlier state, to take what is the same from")
     parser.add_argument("--advisories", type=int, default=0, help="how many, one package each, the last packages first")
     parser.add_argument("--layout", default=BY_INITIAL, help="pattern of {initial} and {filename}")
     parser.add_argument("--compression", choices=sorted(_COMPRESSIONS), default="gz")
     parser.add_argument("--sign", metavar="NAME", help="sign packages and metadata with the throw-away key NAME")
     options = parser.parse_args(arguments)
-    specs = many_specs(options.packages, size=options.size, newer=options.newer)
+    names = options.packages // options.versions
+    specs = many_specs(names, size=options.size, newer=options.newer, related=options.related)
+    specs = in_versions(specs, options.versions) if options.versions > 1 else specs
     last = range(options.packages - 1, options.packages - 1 - options.advisories, -1)
     repo = build_repo(
         options.directory,

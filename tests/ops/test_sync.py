@@ -90,6 +90,22 @@ def test_a_listing_that_an_audit_set_aside_does_not_make_the_signature_forgotten
     assert "repo_gpgcheck=1" in client_files(site)
 
 
+def test_it_is_remembered_through_a_selection(site: Site, signed_repo: BuiltRepo) -> None:
+    site.do("repo", "add", "p/zoo", signed_repo.path)
+    site.do("sync")
+    site.do("repo", "set", "p/zoo", "--newest", "1")
+    site.do("sync")
+    resigned_without_signature(signed_repo)
+    site.do("repo", "set", "p/zoo", "--everything")
+
+    stripped = site.call("sync", "--json")
+
+    (result,) = stripped.document["repositories"]
+    assert stripped.code == 7
+    assert [one["path"] for one in result["incomplete"]] == [SIGNATURE]
+    assert "repo_gpgcheck=1" in client_files(site)
+
+
 def test_a_signature_that_comes_back_ends_it(site: Site, signed_repo: BuiltRepo, key: OpenPGPKey) -> None:
     site.do("repo", "add", "p/zoo", signed_repo.path)
     site.do("sync")

@@ -26,6 +26,7 @@ import msgspec
 from issmedia.base.errors import FormatError
 from issmedia.content.yum.comps import groups
 from issmedia.content.yum.cutting import Say, say_slices, unpack_wanted
+from issmedia.content.yum.deltas import deltas
 from issmedia.content.yum.modulemd import module_streams
 from issmedia.content.yum.nursery import BUFFER, serve
 from issmedia.content.yum.parsed import (
@@ -99,6 +100,8 @@ def _say_content(path: str, say: Say, job: Job, count: int | None) -> None:
         _each(groups, path, say)
     elif job.kind == "modules":
         _each(module_streams, path, say)
+    elif job.kind == "prestodelta":
+        _each(deltas, path, say)
     else:
         _packages(path, say, count)
 

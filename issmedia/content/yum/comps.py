@@ -22,12 +22,12 @@ _TEXT = 500
 def groups(file: BinaryIO) -> Iterator[Group]:
     """Yield the groups in order, one in memory at a time; `FormatError` where it is malformed or nested deeply."""
     try:
-        yield from (_group(element) for element in _children(file) if element.tag == "group")
+        yield from (_group(element) for element in children(file) if element.tag == "group")
     except (ParseError, ValueError) as cause:
         raise FormatError(f"not XML: {cause}") from cause
 
 
-def _children(file: BinaryIO) -> Iterator[Element]:
+def children(file: BinaryIO) -> Iterator[Element]:
     """Yield the elements below the root, each whole, and forget it. Entities cannot be there, so no bomb is parsed."""
     inside: list[Element] = []
     for event, element in iterparse(file, ("start", "end")):  # noqa: S314

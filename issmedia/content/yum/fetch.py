@@ -3,7 +3,7 @@
 import io
 import threading
 from collections import deque
-from collections.abc import Generator, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -47,16 +47,7 @@ class Fetcher:
 
         To get an answer at all is upstream's affair, which tries as often as it likes.
         """
-        if held := self._held(path, expected):
-            return held
-        answered: list[str] = []
-        for number in range(1, self.upstream.tries + 1):
-            try:
-                return self._fetched(path, expected, answered)
-            except UpstreamError:
-                if self._stop.is_set() or number == self.upstream.tries or len(answered) < number:
-                    raise
-        raise AssertionError("upstream allows no try")
+        return self._held(path, expected) or self._new(path, expected)
 
     def lacking(self, items: Iterable[Item]) -> Iterator[int]:
         """Give the bytes of each file that is not held, as far as the sizes are known; one as long as before is."""
@@ -67,20 +58,17 @@ class Fetcher:
                 yield expected.size
 
     def all(self, items: Iterable[Item]) -> Generator[Entry | LeftOut, None, None]:
-        """Fetch files, about in the order given; what upstream fails to give becomes a `LeftOut`. Reports each."""
-        waiting: deque[Future[Entry | LeftOut]] = deque()
-        with self._workers() as workers:
-            for path, expected in items:
-                if len(waiting) >= _QUEUE:
-                    yield self._counted(waiting.popleft().result())
-                if held := self._held(path, expected):
-                    yield self._counted(held)
-                elif self._is_quick(expected):
-                    yield self._counted(self._tried(path, expected))
-                else:
-                    waiting.append(workers.submit(self._tried, path, expected))
-            while waiting:
-                yield self._counted(waiting.popleft().result())
+        """Fetch files: those that are held come first, the others about in the order given. Reports each.
+
+        What upstream fails to give becomes a `LeftOut`.
+        """
+        lacking: list[Item] = []
+        for path, expected in items:
+            if held := self._held(path, expected):
+                yield self._counted(held)
+            else:
+                lacking.append((path, expected))
+        yield from self._all_fetched(lacking) if lacking else ()
 
     def whole(self, path: str, limit: int) -> bytes:
         """Read a small file into memory; `UpstreamError` where it is larger than `limit` bytes."""
@@ -94,6 +82,37 @@ class Fetcher:
         """Keep a file that was read whole; one that is held already is not written again."""
         expected = Expected(len(data), ("sha256", digest_of(data)), limit=len(data))
         return self._held(path, expected) or entry_of(path, self.sink.keep(_Bytes(data), expected))
+
+    def _new(self, path: str, expected: Expected) -> Entry:
+        """Do as `one` with a file that is not held."""
+        answered: list[str] = []
+        for number in range(1, self.upstream.tries + 1):
+            try:
+                return self._fetched(path, expected, answered)
+            except UpstreamError:
+                if self._stop.is_set() or number == self.upstream.tries or len(answered) < number:
+                    raise
+        raise AssertionError("upstream allows no try")
+
+    def _all_fetched(self, items: Iterable[Item]) -> Generator[Entry | LeftOut, None, None]:
+        """Fetch files that are not held. To ask again whether they are costs threads more than it saves.
+
+        Unless a file has the checksum of one before: that may be held by now.
+        """
+        waiting: deque[Future[Entry | LeftOut]] = deque()
+        asked: set[tuple[str, str] | None] = set()
+        with self._workers() as workers:
+            for path, expected in items:
+                if len(waiting) >= _QUEUE:
+                    yield self._counted(waiting.popleft().result())
+                get = self.one if expected.checksum in asked else self._new
+                asked.add(expected.checksum)
+                if self._is_quick(expected):
+                    yield self._counted(self._tried(get, path, expected))
+                else:
+                    waiting.append(workers.submit(self._tried, get, path, expected))
+            while waiting:
+                yield self._counted(waiting.popleft().result())
 
     @property
     def _remote(self) -> bool:
@@ -113,9 +132,9 @@ class Fetcher:
         size = known if expected.size is None else expected.size
         return Entry(path, digest, size) if size is not None and self.sink.holds(digest, size) else None
 
-    def _tried(self, path: str, expected: Expected) -> Entry | LeftOut:
+    def _tried(self, get: Callable[[str, Expected], Entry], path: str, expected: Expected) -> Entry | LeftOut:
         try:
-            return self.one(path, expected)
+            return get(path, expected)
         except UpstreamError as error:
             return LeftOut(shown(path), error.message)
 

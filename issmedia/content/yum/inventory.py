@@ -9,7 +9,7 @@ from typing import BinaryIO, Protocol, TypeVar
 
 from issmedia.base.digest import Digest
 from issmedia.base.errors import FormatError, Problem
-from issmedia.content.yum.parsed import Record
+from issmedia.content.yum.parsed import Delta, Record
 from issmedia.content.yum.reader import Parser, Unpacked
 from issmedia.content.yum.wanted import REPOMD, Wanted, want_packages, want_records
 from issmedia.model.names import shown
@@ -104,6 +104,11 @@ def read_groups_and_modules(
     there = [record for record in records if record.href in entries]
     comps, modules = comps_record(there), {record.kind: record for record in there}.get("modules")
     return attempt(comps, parser.groups), attempt(modules, parser.modules), tuple(unread)
+
+
+def read_deltas(record: Record, entries: Mapping[str, Entry], open_blob: Open, parser: Parser) -> tuple[Delta, ...]:
+    """Parse a prestodelta.xml where it could be had."""
+    return _read(record, parser.deltas, entries, open_blob)
 
 
 def comps_record(records: Iterable[Record]) -> Record | None:

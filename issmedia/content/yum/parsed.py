@@ -6,7 +6,7 @@ import msgspec
 
 from issmedia.model.package import Advisory, ModuleStream, Package
 
-Kind = Literal["repomd", "primary", "filelists", "other", "updateinfo", "group", "modules"]
+Kind = Literal["repomd", "primary", "filelists", "other", "updateinfo", "group", "modules", "prestodelta"]
 """A document that is parsed; all others are carried unopened."""
 
 Form = Literal["content", "slices", "relations"]
@@ -63,6 +63,15 @@ class Listed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     package: Package
     base: str | None
+
+
+class Delta(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A delta RPM that prestodelta.xml names."""
+
+    href: str
+    size: Size
+    checksum_type: str
+    checksum: str
 
 
 class Part(msgspec.Struct, frozen=True, array_like=True):

@@ -60,16 +60,24 @@ _XML = '<?xml version="1.0" encoding="UTF-8"?>\n'
 
 
 def partial_repodata(
-    tree: Tree, open_blob: Open, shares: Sequence[Share], *, parser: Parser, form: Form, report: Report = ignore
+    tree: Tree,
+    open_blob: Open,
+    shares: Sequence[Share],
+    *,
+    parser: Parser,
+    form: Form,
+    report: Report = ignore,
+    known: Sequence[Package] | None = None,
 ) -> list[tuple[MadeFile, ...]]:
     """Make the files below `repodata/` for each share, repomd.xml last; a share without packages has none listed.
 
+    `known` are the packages of all shares, in upstream's order, where they were read and judged before.
     `FormatError` where the tree's repodata cannot be read or contradict it.
     """
     documents = Documents(tree, open_blob, parser)
-    packages = documents.packages({path for share in shares for path in share})
+    packages = documents.packages({path for share in shares for path in share}) if known is None else known
     portions = [_Portion(share, [package for package in packages if package.href in share]) for share in shares]
-    source = _Source(documents, form, report)
+    source = _Source(documents, form, report, chosen=known is not None)
     source.share_list("primary", portions, lambda package: package.href)
     for kind in "filelists", "other":
         with source.reporting():
@@ -102,9 +110,10 @@ class _Portion:
 
 
 class _Source:
-    """A tree's documents, cut and shared out."""
+    """A tree's documents, cut and shared out. `chosen` says that they list more than is in the tree, maybe much."""
 
-    def __init__(self, documents: Documents, form: Form, report: Report) -> None:
+    def __init__(self, documents: Documents, form: Form, report: Report, *, chosen: bool) -> None:
+        self._chosen = chosen
         self._documents = documents
         self._form = form
         self._report = report
@@ -184,7 +193,7 @@ class _Source:
     def _slices(self, record: Record | None, kind: Kind, only: set[str] | None = None) -> Iterator[tuple[Slice, bytes]]:
         if record is None:
             return
-        if only is not None and not self._documents.is_few(only):
+        if only is not None and not self._chosen and not self._documents.is_few(only):
             only = None
         with (
             self._documents.opened(record) as (file, unpacked, where),

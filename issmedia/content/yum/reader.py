@@ -26,6 +26,7 @@ from issmedia.content.yum.parsed import (
     READY,
     REFUSED,
     Concerned,
+    Delta,
     Job,
     Kind,
     Listed,
@@ -42,7 +43,7 @@ MAX_UNPACKED = 1 << 30
 MAX_REPOMD = 16 << 20
 
 MAX_DESCRIBING = 64 << 20
-"""Bytes that comps or modulemd may unpack to; the largest known have some ten million."""
+"""Bytes that comps, modulemd or prestodelta may unpack to; the largest known have some ten million."""
 
 _LINE = 1 << 20
 _LONG_LINE = 32 << 20
@@ -109,6 +110,10 @@ class Parser:
     def modules(self, file: BinaryIO, unpacked: Unpacked, *, where: str) -> list[ModuleStream]:
         """Parse modules.yaml, packed or not; in upstream's order."""
         return self._parse(file, self._job("modules", unpacked, MAX_DESCRIBING), ModuleStream, where)
+
+    def deltas(self, file: BinaryIO, unpacked: Unpacked, *, where: str) -> list[Delta]:
+        """Parse prestodelta.xml, packed or not; in upstream's order."""
+        return self._parse(file, self._job("prestodelta", unpacked, MAX_DESCRIBING), Delta, where)
 
     def related(self, file: BinaryIO, unpacked: Unpacked, *, where: str) -> Generator[Related, None, None]:
         """Parse primary.xml for what packages require and provide, one at a time; no other parsing meanwhile."""

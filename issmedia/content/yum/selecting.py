@@ -159,6 +159,7 @@ class _Selecting:
             parser=syncing.parser,
             form=form,
             report=syncing.fetcher.report,
+            known=packages,
         )
         made = [syncing.fetcher.keep(file.path, file.content) for file in files]
         others = [entry for path, entry in syncing.entries.items() if path not in self.documents]

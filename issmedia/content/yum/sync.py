@@ -3,7 +3,8 @@
 1. repomd.xml is read; where it is the previous one (and a directory still lists the same paths and sizes), done.
 2. A child parses it; primary and updateinfo are fetched and parsed likewise. These three decide: if one is damaged,
    weakly summed or a bomb, nothing is synced.
-3. All other files are named: records, signature, kickstart tree, packages; of a directory, whatever lies there.
+3. All other files are named: records, signature, kickstart tree, delta RPMs, packages; of a directory, whatever lies
+   there.
 4. They are fetched and checked. What cannot be had is left out, with the reason; the rest of the tree stands. So it
    does where comps or modules cannot be read.
 5. repomd.xml is kept last. A signature that was there before and is gone is left out, and clients still ask for it.
@@ -32,6 +33,7 @@ from issmedia.content.yum.inventory import (
     blobs_of_packages,
     is_signed,
     read_advisories,
+    read_deltas,
     read_groups_and_modules,
     read_packages,
     require_primary,
@@ -41,13 +43,16 @@ from issmedia.content.yum.moment import in_one_moment
 from issmedia.content.yum.parsed import Record
 from issmedia.content.yum.reader import Parser
 from issmedia.content.yum.variants import want_variant
-from issmedia.content.yum.wanted import REPOMD, Wanted, want_listing, want_records, want_tree_files
+from issmedia.content.yum.wanted import REPOMD, Wanted, want_deltas, want_listing, want_records, want_tree_files
 from issmedia.model.names import shown
 from issmedia.model.package import Group, Inventory, ModuleStream, Package
 from issmedia.model.tree import Entry, tree_of
 
 MAX_SIGNATURE = 1 << 20
 """Bytes of repomd.xml.asc."""
+
+_DELTAS = ("prestodelta", "deltainfo")
+"""The kinds of record that name delta RPMs: the usual one, and a former one."""
 
 _PHASE = "packages and files"
 _STRIPPED = (
@@ -124,9 +129,20 @@ class Syncing:
         for path in self.want_kickstart_trees():
             for entry in want_variant(path, self.wanted, self.fetcher, self.parser):
                 self.entries[entry.path] = entry
+        self.want_deltas()
         if self.listing is not None:
             want_listing(self.listing, self.wanted)
             self.leave_out_absent(self.listing)
+
+    def want_deltas(self) -> None:
+        """Want the delta RPMs that are named; a document of theirs that cannot be read is carried, and that is told."""
+        for record in [one for one in self.records if one.kind in _DELTAS and one.href in self.wanted.files]:
+            if record.href not in self.entries:
+                self.try_one(record.href)
+            try:
+                want_deltas(read_deltas(record, self.entries, self.fetcher.sink.open, self.parser), self.wanted)
+            except FormatError as error:
+                self.fetcher.report(Warned(f"cannot be read, and is carried as it is: {error.message}", error.where))
 
     def leave_out_absent(self, listing: dict[str, int]) -> None:
         """Leave out what is named and does not lie there, even where the store holds a blob like it."""

@@ -35,6 +35,7 @@ _ROOTS: dict[Kind, str] = {
     "other": "otherdata",
     "updateinfo": "updates",
     "group": "comps",
+    "prestodelta": "prestodelta",
 }
 """Root elements of the documents that are XML."""
 

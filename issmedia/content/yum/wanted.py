@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from issmedia.base.errors import FormatError, Problem
 from issmedia.content.base import Expected
 from issmedia.content.yum.checksums import checksum_fault, strong_checksum
-from issmedia.content.yum.parsed import Listed, Record
+from issmedia.content.yum.parsed import Delta, Listed, Record
 from issmedia.model.documents import LeftOut
 from issmedia.model.names import collisions, path_fault, shown
 from issmedia.model.package import Package
@@ -78,6 +78,15 @@ def want_tree_files(named: dict[str, tuple[str, str] | None], wanted: Wanted) ->
             wanted.leave_out(path, fault)
         elif path not in wanted.files or checksum:
             wanted.add(path, Expected(checksum=checksum))
+
+
+def want_deltas(deltas: Iterable[Delta], wanted: Wanted) -> None:
+    """Want the delta RPMs of a prestodelta; one whose checksum proves nothing is left out."""
+    for one in deltas:
+        if fault := checksum_fault(one.checksum_type, one.checksum):
+            wanted.leave_out(one.href, fault)
+        else:
+            wanted.add(one.href, Expected(one.size, (one.checksum_type, one.checksum), limit=one.size))
 
 
 def want_listing(listing: dict[str, int], wanted: Wanted) -> None:

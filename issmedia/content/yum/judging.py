@@ -1,0 +1,200 @@
+"""The judging child: signatures of hostile packages and metadata; `python -m issmedia.content.yum.judging` forks it.
+
+It can write to no file and has a limit of memory and time. Many packages are one child's: their descriptors come over
+the socket that is its descriptor 0, one verdict a line goes to descriptor 1, in that order. Where it dies, the parent
+knows over which package. A refusal (of a key, say) goes to descriptor 2, with exit code 65.
+"""
+
+import os
+import resource
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
+from multiprocessing.connection import Connection
+from multiprocessing.reduction import recv_handle
+
+import msgspec
+
+from issmedia.base.errors import FormatError
+from issmedia.content.yum.judged import DetachedJob, JudgingJob, KeysJob, PackagesJob
+from issmedia.content.yum.nursery import serve
+from issmedia.content.yum.openpgp import (
+    Facts,
+    facts_of,
+    not_pinned,
+    read_key,
+    signer_of,
+    verify_detached,
+)
+from issmedia.content.yum.parsed import MARK, READY, REFUSED
+from issmedia.content.yum.rpmfile import Rpm, proves, read_rpm, require_usable
+from issmedia.content.yum.rpmheader import Read
+from issmedia.model.judgement import MAX_REASON, Judged
+from issmedia.model.pinning import VendorKey
+
+MAX_DOCUMENT = 16 << 20
+"""Bytes of a document with a detached signature: of repomd.xml."""
+
+_MEMORY = 3 << 30
+_SECONDS = 1800
+_WORST_FIRST = ("bad", "cannot judge", "unsigned", "good")
+
+
+def judge(request: bytes) -> None:
+    """Do one job; limits this process for good."""
+    job = msgspec.json.decode(request, type=JudgingJob)
+    refusals = os.dup(2)
+    _silence()
+    limit_resources()
+    os.write(1, READY)
+    try:
+        for said in _answers(job):
+            os.write(1, msgspec.json.encode(said) + b"\n")
+    except FormatError as refusal:
+        os.write(refusals, MARK + refusal.message.encode("utf-8", "backslashreplace")[:2000])
+        sys.exit(REFUSED)
+
+
+def limit_resources() -> None:
+    """Bound memory, time and descriptors, and forbid to write to any file."""
+    for what, value in (
+        (resource.RLIMIT_AS, _MEMORY),
+        (resource.RLIMIT_CPU, _SECONDS),
+        (resource.RLIMIT_FSIZE, 0),
+        (resource.RLIMIT_NOFILE, 32),
+        (resource.RLIMIT_NPROC, 0),
+        (resource.RLIMIT_CORE, 0),
+    ):
+        hard = resource.getrlimit(what)[1]
+        least = value if hard == resource.RLIM_INFINITY else min(value, hard)
+        resource.setrlimit(what, (least, least))
+
+
+def judge_rpm(read: Read, keys: Sequence[VendorKey], *, now: int) -> Judged:
+    """Judge one package: its digests, then the signatures that count."""
+    try:
+        rpm = read_rpm(read)
+        if rpm.digest_fault:
+            return Judged("bad", reason=rpm.digest_fault)
+        return _judge_signatures(rpm, keys, now)
+    except FormatError as error:
+        return Judged("cannot judge", reason=error.message[:MAX_REASON])
+
+
+def _answers(job: JudgingJob) -> Iterator[msgspec.Struct]:
+    if isinstance(job, KeysJob):
+        yield from map(_usable_key, job.keys)
+    elif isinstance(job, DetachedJob):
+        yield _judge_detached(_whole(0), job)
+    else:
+        yield from _judge_packages(job)
+
+
+def _usable_key(data: bytes) -> VendorKey:
+    key = read_key(data)
+    require_usable(key)
+    return key
+
+
+def _judge_packages(job: PackagesJob) -> Iterator[Judged]:
+    line = Connection(os.dup(0))
+    while True:
+        try:
+            fd = recv_handle(line)
+        except (EOFError, OSError):
+            return
+        try:
+            yield judge_rpm(partial(os.read, fd), job.keys, now=job.now)
+        finally:
+            os.close(fd)
+
+
+def _judge_detached(data: bytes, job: DetachedJob) -> Judged:
+    """Judge a document: one of its signatures must be good, and none bad."""
+    try:
+        found = [verify_detached(data, one, job.keys, now=job.now) for one in facts_of(job.signature)]
+    except FormatError as error:
+        return Judged("cannot judge", reason=error.message[:MAX_REASON])
+    return _any_good(found)
+
+
+def _judge_signatures(rpm: Rpm, keys: Sequence[VendorKey], now: int) -> Judged:
+    """Weigh the signatures: all that an old rpm would look at must be good, and together cover header and payload."""
+    header = [_judge_header(rpm, data, keys, now) for data in rpm.signatures]
+    covered = bool(header) and _worst(header).verdict == "good" and rpm.payload_digest
+    whole = [found for data in rpm.whole for found in _judge_whole(rpm, data, keys, now=now, covered=covered)]
+    if not header and not rpm.whole and rpm.for_rpm_6:
+        return Judged("cannot judge", reason="is signed only in the way that rpm has since its version 6")
+    if not header and not rpm.whole:
+        return Judged("unsigned", reason="has no signature")
+    worst = _worst(header + whole)
+    if worst.verdict != "good":
+        return worst
+    if not whole and not rpm.payload_digest:
+        return Judged("unsigned", reason="only its header is signed: no signature covers its payload")
+    if not rpm.header_digest or not rpm.some_payload_digest:
+        return Judged("cannot judge", reason="lacks a digest of its header or payload, which rpm asks for")
+    return worst
+
+
+def _judge_header(rpm: Rpm, data: bytes, keys: Sequence[VendorKey], now: int) -> Judged:
+    facts = _one(data)
+    if fault := facts.fault(now=now):
+        return Judged("cannot judge", reason=fault)
+    found = signer_of(facts, keys)
+    if found is None:
+        return Judged("cannot judge", reason=not_pinned(facts))
+    key, signing = found
+    if not proves(rpm, data, key):
+        return Judged("bad", reason="the signature of its header is not of these bytes, or not by the key it names")
+    if fault := signing.fault(facts.created):
+        return Judged("bad", reason=f"is signed, but {fault}")
+    return Judged("good", key.fingerprint)
+
+
+def _judge_whole(rpm: Rpm, data: bytes, keys: Sequence[VendorKey], *, now: int, covered: bool) -> Iterator[Judged]:
+    """Judge a signature of header and payload; one we cannot verify says nothing where others cover both."""
+    facts = _one(data)
+    if covered and (facts.version == 3 or rpm.payload is None):
+        return
+    if rpm.payload is None:
+        yield Judged("cannot judge", reason="is signed in one with its payload, and too large to check that")
+    else:
+        yield verify_detached(rpm.header + rpm.payload, facts, keys, now=now)
+
+
+def _one(data: bytes) -> Facts:
+    found = facts_of(data)
+    if len(found) != 1:
+        raise FormatError("has several signatures where one belongs")
+    return found[0]
+
+
+def _any_good(found: Sequence[Judged]) -> Judged:
+    """Give a good verdict if there is one and none is bad, else the worst."""
+    verdicts = {one.verdict: one for one in reversed(found)}
+    return verdicts.get("bad") or verdicts.get("good") or _worst(found)
+
+
+def _worst(found: Iterable[Judged]) -> Judged:
+    return min(found, key=lambda one: _WORST_FIRST.index(one.verdict))
+
+
+def _whole(fd: int) -> bytes:
+    data = bytearray()
+    while chunk := os.read(fd, 1 << 20):
+        data += chunk
+        if len(data) > MAX_DOCUMENT:
+            raise FormatError(f"is longer than {MAX_DOCUMENT:,} bytes")
+    return bytes(data)
+
+
+def _silence() -> None:
+    """Send what libraries print to nowhere."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    os.close(nowhere)
+
+
+if __name__ == "__main__":
+    serve(judge)
