@@ -6,7 +6,6 @@ from pathlib import Path
 
 import click
 
-from issmedia.base.errors import NotIntactError
 from issmedia.base.events import Report
 from issmedia.base.units import bytes_text, count_text
 from issmedia.bundle.reader import read
@@ -16,35 +15,31 @@ from issmedia.depot.depot import Depot, open_depot
 from issmedia.depot.keyring import Keyring
 from issmedia.model.manifest import VerifiedBundle
 from issmedia.model.names import shown
-from issmedia.ops.repairable import Repairable
-from issmedia.ops.repairable import repairable as judge
 from issmedia.ops.verify import Checked, check, verify
 
 PATHS = click.argument("paths", nargs=-1, required=True, metavar="PATH...", type=click.Path(path_type=Path))
 STRICT = click.option("--strict", is_flag=True, help="Refuse files that the bundle does not declare.")
 
 
-_MOST = 20
-"""Files of a kind that are named; `--json` has them all."""
-
-
 @command(None, "verify", "issmedia verify /mnt/issmedia")
 @PATHS
 @STRICT
 @click.option(
-    "--repairable", is_flag=True, help="Say whether what is at hand, damaged as it is, can still be imported."
+    "--repairable", "judge", is_flag=True, help="Say whether what is at hand, damaged as it is, can still be imported."
 )
-def verify_command(face: Face, paths: tuple[Path, ...], strict: bool, repairable: bool) -> int:
+def verify_command(face: Face, paths: tuple[Path, ...], strict: bool, judge: bool) -> int:
     """Check that a bundle is genuine and whole, every byte; writes nothing and names every bad file.
 
     Of a bundle of several volumes any may be checked alone.
     """
     depot = open_depot(face.root)
-    if repairable:
+    if judge:
+        from issmedia.cli.repairable import answer  # what parity wants loads for longer than all else here
+        from issmedia.ops.repairable import repairable
+
         with face.reporting() as report, _verified(depot, paths, face, report) as bundle:
-            judged = judge(bundle, depot.store, strict=strict, workers=face.workers, report=report)
-        face.answer(_judged(judged), lambda: _judged_text(judged))
-        return 0 if judged.importable else NotIntactError.exit_code
+            judged = repairable(bundle, depot.store, strict=strict, workers=face.workers, report=report)
+        return answer(face, judged)
     with face.reporting() as report, _verified(depot, paths, face, report) as bundle:
         found = check(bundle, depot.store, strict=strict, workers=face.workers, report=report)
     face.answer(_checked(found), lambda: _verified_text(found))
@@ -92,26 +87,3 @@ def _volumes(bundle: VerifiedBundle) -> list[str]:
     if bundle.missing:
         lines.append(f"not looked at: {', '.join(entry.label for entry in bundle.missing)}")
     return lines
-
-
-def _judged(found: Repairable) -> dict[str, object]:
-    return {
-        "importable": found.importable,
-        "bundle": found.bundle.id,
-        "bad": found.bad,
-        "strays": found.strays,
-        "missing": [entry.number for entry in found.missing],
-        "lost": found.lost,
-    }
-
-
-def _judged_text(found: Repairable) -> str:
-    chain, bad = shown(found.bundle.manifest.chain), [*found.bad[:_MOST]]
-    lines = [f"bad: {one.where}: {one.message}" for one in (*bad, *found.strays)]
-    lines += [f"bad: {len(found.bad) - len(bad):,} more; --json names them all"] if len(found.bad) > len(bad) else []
-    lines += [f"not at hand: {entry.label}" for entry in found.missing]
-    lines += [f"lost: {one.where}: {one.message}" for one in found.lost[:_MOST]]
-    more = len(found.lost) - _MOST
-    lines += [f"lost: {more:,} more; --json names them all"] if more > 0 else []
-    verdict = "can be imported from what is at hand" if found.importable else "can NOT be imported from what is at hand"
-    return "\n".join([*lines, f"{chain} {verdict}"])
