@@ -1,7 +1,6 @@
 """export."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -19,17 +18,17 @@ from issmedia.bundle.planning import finish
 from issmedia.bundle.sets import Destination
 from issmedia.bundle.volume import Plan
 from issmedia.cli import clock
+from issmedia.cli.describing import describing
 from issmedia.cli.evidence import leave_export_report
 from issmedia.cli.exported import announce, show
 from issmedia.cli.face import Face, command
 from issmedia.cli.passphrase import ask_passphrases
-from issmedia.content.yum.describing import describing_yum, urgent_packages
 from issmedia.depot.depot import Depot, open_depot
 from issmedia.model.manifest import Tool
 from issmedia.model.medium import NAMES, Medium, parse_medium
 from issmedia.model.names import checked_label
 from issmedia.model.state import State
-from issmedia.ops.exports import Describing, ExportOptions, complete, export_bundle, plan_export
+from issmedia.ops.exports import ExportOptions, complete, export_bundle, plan_export
 from issmedia.ops.signing import load_signers
 from issmedia.ops.states import exported_state, find_state, known_site, receipt_state, require_trees
 from issmedia.ops.unsent import unsent
@@ -115,9 +114,9 @@ def export_command(
     choose = partial(_based, given=given, full=full, since_last=since_last, bases=bases)
     target = directory and directory.resolve()
     if dry_run:
-        with face.reporting() as report, _described(depot, order, report) as describing:
+        with face.reporting() as report, describing(depot, order, report) as asked:
             options = choose(depot, target, report)
-            bundle = plan_export(depot, options, target, describing=describing, tool=TOOL, now=face.now)
+            bundle = plan_export(depot, options, target, describing=asked, tool=TOOL, now=face.now)
         plan = finish(bundle)
         _write_hashes(plan, depot, new_hashes)
         return show(face, plan, {}, parity=bundle.parity)
@@ -162,16 +161,6 @@ def _media(names: tuple[str, ...], fs: str | None, reserve: str | None) -> tuple
     return limited
 
 
-@contextmanager
-def _described(depot: Depot, order: str, report: Report) -> Iterator[Describing]:
-    """Have repodata made for parts of repositories; find what is urgent only where that is asked for."""
-    with describing_yum(depot.store.open, report) as describe:
-        if order == "severity":
-            yield Describing(describe, lambda trees: urgent_packages(trees, depot.store.open, report))
-        else:
-            yield Describing(describe)
-
-
 def _based(
     depot: Depot,
     directory: Path | None,
@@ -211,8 +200,8 @@ def _export(
 ) -> int:
     with depot.owned(f"export to {to.directory}", now=face.now) as owned, face.reporting() as report:
         options = choose(owned, to.directory, report)
-        with _described(owned, order, report) as describing:
-            bundle = plan_export(owned, options, to.directory, describing=describing, tool=TOOL, now=face.now)
+        with describing(owned, order, report) as asked:
+            bundle = plan_export(owned, options, to.directory, describing=asked, tool=TOOL, now=face.now)
         signers = load_signers(owned, keys, ask=ask_passphrases)
         if bundle.parity:  # takes long: who laid out the wrong media can stop it
             announce(finish(bundle).volumes, report, parity=bundle.parity)
