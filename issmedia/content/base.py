@@ -146,7 +146,13 @@ class Unmet:
 Sync = Callable[[Upstream, Sink, Previous | None, Report], Synced]
 OpenBlob = Callable[[Digest], BinaryIO]
 ReadInventory = Callable[[Tree, OpenBlob], Inventory]
-Check = Callable[[Sequence[Tree], OpenBlob], list[list[Unmet]]]
+
+
+class Check(Protocol):
+    """How trees, taken together, are checked."""
+
+    def __call__(self, trees: Sequence[Tree], open_blob: OpenBlob, names: Sequence[str] = ()) -> list[list[Unmet]]:
+        """Give for each tree the packages that would not install; `names` name the trees in errors."""
 
 
 @dataclass(frozen=True, slots=True)

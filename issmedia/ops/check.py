@@ -31,7 +31,7 @@ def check(depot: Depot, content: ContentType, what: Sequence[str]) -> Checked:
         found = [db.names.current(one.path) for one in db.names.select(what)]
     snapshots = [one for one in found if one is not None]
     trees = [depot.store.tree(one.tree) for one in snapshots]
-    unmet = content.check(trees, depot.store.open)
+    unmet = content.check(trees, depot.store.open, [one.repository for one in snapshots])
     broken = [
         _broken(one.repository, package) for one, packages in zip(snapshots, unmet, strict=True) for package in packages
     ]

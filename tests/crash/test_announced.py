@@ -24,10 +24,13 @@ _OWN = re.compile(r"files\.\w+|self\._store\.\w+")
 """What passes through `base.files`."""
 
 ELSEWHERE = {
-    "issmedia.content.yum.child": {"open", "os.open", "os.write"},
+    "issmedia.content.yum.child": {"open", "os.write"},
+    "issmedia.content.yum.confined": {"os.open"},
     "issmedia.content.yum.judge": {"os.fdopen"},
-    "issmedia.content.yum.judging": {"os.open", "os.write"},
+    "issmedia.content.yum.judging": {"os.write"},
     "issmedia.content.yum.nursery": {"os.fdopen"},
+    "issmedia.content.yum.settling": {"open", "os.write"},
+    "issmedia.content.yum.solver": {"os.fdopen"},
     "issmedia.content.yum.sync": {"os.fdopen"},
     "issmedia.bundle.xorriso": {"os.fdopen"},
     "issmedia.cli.main": {"os.open"},

@@ -24,6 +24,7 @@ import createrepo_c
 import msgspec
 
 from issmedia.base.errors import FormatError
+from issmedia.content.yum import confined
 from issmedia.content.yum.comps import groups
 from issmedia.content.yum.cutting import Say, say_slices, unpack_wanted
 from issmedia.content.yum.deltas import deltas
@@ -55,7 +56,7 @@ def parse_document(request: bytes) -> None:
     """Parse one document; returns when all of it was said, and exits with `REFUSED` when it was refused."""
     job = msgspec.json.decode(request, type=Job)
     refusals = os.dup(2)
-    _silence()
+    confined.silence()
     os.write(1, READY)
     try:
         with open(1, "wb", BUFFER, closefd=False) as out:
@@ -106,13 +107,6 @@ def _say_content(path: str, say: Say, job: Job, count: int | None) -> None:
         _packages(path, say, count)
 
 
-def _silence() -> None:
-    """Send what libraries print to nowhere."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 2)
-    os.close(nowhere)
-
-
 def _speaker(out: BinaryIO) -> Say:
     encode = msgspec.json.Encoder().encode
     write = out.write
@@ -127,17 +121,7 @@ def _speaker(out: BinaryIO) -> Say:
 def limit_resources(job: Job) -> None:
     """Bound memory, time and descriptors. A memfd counts as a file, so its cap is the cap of files."""
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    for what, value in (
-        (resource.RLIMIT_AS, job.memory),
-        (resource.RLIMIT_CPU, _SECONDS),
-        (resource.RLIMIT_FSIZE, job.limit),
-        (resource.RLIMIT_NOFILE, 16),
-        (resource.RLIMIT_NPROC, 0),
-        (resource.RLIMIT_CORE, 0),
-    ):
-        hard = resource.getrlimit(what)[1]
-        least = value if hard == resource.RLIM_INFINITY else min(value, hard)
-        resource.setrlimit(what, (least, least))
+    confined.limit_resources(memory=job.memory, seconds=_SECONDS, written=job.limit, descriptors=16)
 
 
 def forbid_writing() -> None:

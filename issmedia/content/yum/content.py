@@ -19,8 +19,8 @@ def _yum(parser: Parser | None) -> ContentType:
     def selecting(choice: Choice) -> Sync:
         return partial(sync_selection, choice=choice, parser=parser)
 
-    def check(trees: Sequence[Tree], open_blob: Open) -> list[list[Unmet]]:
-        return unmet(trees, open_blob, parser=parser or Parser())
+    def check(trees: Sequence[Tree], open_blob: Open, names: Sequence[str] = ()) -> list[list[Unmet]]:
+        return unmet(trees, open_blob, parser=parser or Parser(), names=names)
 
     return ContentType("yum", partial(sync, parser=parser), selecting, partial(inventory, parser=parser), check)
 

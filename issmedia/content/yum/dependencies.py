@@ -3,76 +3,107 @@
 primary.xml lists the files that are required often; where another one is, filelists are looked through for it.
 """
 
+import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager
 from html import escape
 
 from issmedia.content.base import Choice, OpenBlob, Unmet
 from issmedia.content.yum.documents import Documents
 from issmedia.content.yum.parsed import Related
 from issmedia.content.yum.reader import Parser
-from issmedia.content.yum.solving import Place, Pool
+from issmedia.content.yum.solved import Place
+from issmedia.content.yum.solver import Settling, Solver
 from issmedia.model.names import shown
-from issmedia.model.package import Nevra
 from issmedia.model.tree import Tree
+
+_FILE = re.compile(rb">([^<>]*)</file>")
+_LEAVE_OUT = "leave that package out: issmedia repo set --exclude"
+_NAME_FEWER = "what is named is taken together; name fewer: issmedia check PRODUCT/REPO"
 
 
 class Needs:
-    """The packages `allowed` of a repository, by their hrefs, and those of the trees beside it."""
+    """The packages of a repository and of the trees beside it, as a child knows them: `needs_of` makes one."""
 
-    def __init__(self, documents: Documents, allowed: Collection[str], choice: Choice) -> None:
-        beside = [Documents(tree, documents.open_blob, documents.parser) for tree in choice.beside]
-        self._pool = Pool()
-        _fill(self._pool, [(documents, allowed), *((one, one.entries) for one in beside)])
-        needing = {tree.digest for tree in choice.needing}
-        self._roots = {
-            (number, path)
-            for number, tree in enumerate(choice.beside, 1)
-            if tree.digest in needing
-            for path in beside[number - 1].entries
-        }
+    def __init__(self, settling: Settling, roots: Collection[Place]) -> None:
+        self._settling = settling
+        self._roots = roots
 
     def of(self, hrefs: Iterable[str]) -> set[str]:
         """Give these packages of the repository, and what they and the trees that need something need of it."""
-        return {href for _, href in self._pool.closed({*self._roots, *((0, href) for href in hrefs)})}
+        return self._settling.closed({*self._roots, *((0, href) for href in hrefs)})
 
 
-def unmet(trees: Sequence[Tree], open_blob: OpenBlob, *, parser: Parser) -> list[list[Unmet]]:
-    """Give for each tree the packages that would not install, though all of the trees can be used; in their order."""
-    pool, names = Pool(), dict[Place, str]()
-    sources = [Documents(tree, open_blob, parser) for tree in trees]
-    _fill(pool, [(one, one.entries) for one in sources], names)
+@contextmanager
+def needs_of(
+    documents: Documents, allowed: Collection[str], choice: Choice, *, solver: Solver | None = None
+) -> Iterator[Needs]:
+    """Settle what the packages `allowed` of a repository need, by their hrefs, and those of the trees beside it.
+
+    `FormatError`, here and of what is asked, where that takes more than it may.
+    """
+    beside = [Documents(tree, documents.open_blob, documents.parser) for tree in choice.beside]
+    needing = {tree.digest for tree in choice.needing}
+    roots = {
+        (number, path)
+        for number, tree in enumerate(choice.beside, 1)
+        if tree.digest in needing
+        for path in beside[number - 1].entries
+    }
+    names = ["", *("a repository beside it" for _ in beside)]
+    with (solver or Solver()).settling(hint=_LEAVE_OUT) as settling:
+        _fill(settling, [(documents, allowed), *((one, one.entries) for one in beside)], names)
+        yield Needs(settling, roots & settling.names.keys())
+
+
+def unmet(
+    trees: Sequence[Tree],
+    open_blob: OpenBlob,
+    *,
+    parser: Parser,
+    names: Sequence[str] = (),
+    solver: Solver | None = None,
+) -> list[list[Unmet]]:
+    """Give for each tree the packages that would not install, though all of the trees can be used; in their order.
+
+    `names` name the trees in errors: `FormatError` where to tell takes more than it may.
+    """
     found: list[list[Unmet]] = [[] for _ in trees]
-    for place, lacking in pool.unmet().items():
-        found[place[0]].append(Unmet(names[place], tuple(map(shown, lacking))))
+    with (solver or Solver()).settling(hint=_NAME_FEWER) as settling:
+        sources = [Documents(tree, open_blob, parser) for tree in trees]
+        _fill(settling, [(one, one.entries) for one in sources], names or [""] * len(trees))
+        for place, lacking in settling.unmet().items():
+            found[place[0]].append(Unmet(settling.names[place], tuple(map(shown, lacking))))
     return found
 
 
-def _fill(
-    pool: Pool, sources: Sequence[tuple[Documents, Collection[str]]], names: dict[Place, str] | None = None
-) -> None:
-    """Add the packages of repositories with these hrefs to the pool, and the files that are required of them."""
+def _fill(settling: Settling, sources: Sequence[tuple[Documents, Collection[str]]], names: Sequence[str]) -> None:
+    """Tell of the packages of repositories with these hrefs, and of the files that are required of them."""
     by_checksum: dict[tuple[int, str], Place] = {}
 
     def noted(number: int, found: Iterable[Related]) -> Iterator[Related]:
         for one in found:
             if one.href in sources[number][1]:
                 by_checksum[number, one.checksum] = number, one.href
-                if names is not None:
-                    names[number, one.href] = shown(str(Nevra(one.name, one.epoch, one.version, one.release, one.arch)))
                 yield one
 
+    wheres = [_where(name, documents) for name, (documents, _) in zip(names, sources, strict=True)]
     for number, (documents, _) in enumerate(sources):
         with (
             documents.opened(documents.primary) as (file, unpacked, where),
             closing(documents.parser.related(file, unpacked, where=where)) as found,
         ):
-            pool.add(number, noted(number, found), where=where)
-    lacking = pool.files_lacking()
+            settling.add(number, noted(number, found), where=wheres[number])
+    lacking = settling.files_lacking()
     for number, (documents, _) in enumerate(sources if lacking else ()):
-        for checksum, path in _listing(documents, lacking):
-            if place := by_checksum.get((number, checksum)):
-                pool.add_file(place, path)
+        listed = ((by_checksum.get((number, checksum)), path) for checksum, path in _listing(documents, lacking))
+        settling.add_files(((place, path) for place, path in listed if place), where=wheres[number])
+
+
+def _where(name: str, documents: Documents) -> str:
+    """Name a primary.xml, and its repository unless the caller does."""
+    href = shown(documents.primary.href)
+    return f"{name}: {href}" if name else href
 
 
 def _listing(documents: Documents, paths: Collection[str]) -> Iterator[tuple[str, str]]:
@@ -80,10 +111,10 @@ def _listing(documents: Documents, paths: Collection[str]) -> Iterator[tuple[str
     record = documents.record("filelists")
     if record is None:
         return
-    texts = {path: f">{escape(path, quote=False)}</file>".encode() for path in paths}
+    texts = {escape(path, quote=False).encode(): path for path in paths}
     with (
         documents.opened(record) as (file, unpacked, where),
         closing(documents.parser.slices("filelists", file, unpacked, where=where)) as pieces,
     ):
         for piece, found in pieces:
-            yield from ((piece.key, path) for path, text in texts.items() if text in found)
+            yield from ((piece.key, texts[text]) for text in texts.keys() & _FILE.findall(found))

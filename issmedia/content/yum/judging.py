@@ -6,7 +6,6 @@ knows over which package. A refusal (of a key, say) goes to descriptor 2, with e
 """
 
 import os
-import resource
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
@@ -16,6 +15,7 @@ from multiprocessing.reduction import recv_handle
 import msgspec
 
 from issmedia.base.errors import FormatError
+from issmedia.content.yum import confined
 from issmedia.content.yum.judged import DetachedJob, JudgingJob, KeysJob, PackagesJob
 from issmedia.content.yum.nursery import serve
 from issmedia.content.yum.openpgp import (
@@ -44,7 +44,7 @@ def judge(request: bytes) -> None:
     """Do one job; limits this process for good."""
     job = msgspec.json.decode(request, type=JudgingJob)
     refusals = os.dup(2)
-    _silence()
+    confined.silence()
     limit_resources()
     os.write(1, READY)
     try:
@@ -57,17 +57,7 @@ def judge(request: bytes) -> None:
 
 def limit_resources() -> None:
     """Bound memory, time and descriptors, and forbid to write to any file."""
-    for what, value in (
-        (resource.RLIMIT_AS, _MEMORY),
-        (resource.RLIMIT_CPU, _SECONDS),
-        (resource.RLIMIT_FSIZE, 0),
-        (resource.RLIMIT_NOFILE, 32),
-        (resource.RLIMIT_NPROC, 0),
-        (resource.RLIMIT_CORE, 0),
-    ):
-        hard = resource.getrlimit(what)[1]
-        least = value if hard == resource.RLIM_INFINITY else min(value, hard)
-        resource.setrlimit(what, (least, least))
+    confined.limit_resources(memory=_MEMORY, seconds=_SECONDS, written=0, descriptors=32)
 
 
 def judge_rpm(read: Read, keys: Sequence[VendorKey], *, now: int) -> Judged:
@@ -187,13 +177,6 @@ def _whole(fd: int) -> bytes:
         if len(data) > MAX_DOCUMENT:
             raise FormatError(f"is longer than {MAX_DOCUMENT:,} bytes")
     return bytes(data)
-
-
-def _silence() -> None:
-    """Send what libraries print to nowhere."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 2)
-    os.close(nowhere)
 
 
 if __name__ == "__main__":

@@ -16,7 +16,12 @@ from dataclasses import dataclass
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from multiprocessing.reduction import recv_handle, send_handle
+from pathlib import Path
 from typing import BinaryIO
+
+import issmedia
+from issmedia.base.errors import IssmediaError
+from issmedia.model.names import shown
 
 BUFFER = 256 << 10
 """Bytes on their way from a child to us; with the usual size both wake four times as often."""
@@ -108,6 +113,22 @@ class Nursery:
         self._line.close()
         assert self._process.stderr
         self._process.stderr.close()
+
+
+def environment() -> dict[str, str]:
+    """Give a nursery's: where to import from as this process does, but where a `:` cannot be written, and no more."""
+    ours = str(Path(issmedia.__file__).parents[1])
+    path = [one for one in dict.fromkeys([*sys.path, ours]) if one.startswith("/") and ":" not in one]
+    return {"PYTHONPATH": ":".join(path), "LC_ALL": "C.UTF-8"}
+
+
+def no_start(who: str, said: bytes) -> IssmediaError:
+    """Make the error for a nursery that did not start, from what it said."""
+    lines = said.decode("utf-8", "replace").split("\n")
+    reason = next((line for line in reversed(lines) if line.strip()), "it said nothing")
+    return IssmediaError(
+        f"{who} did not start: {shown(reason[:300])}", hint="issmedia or Python is not installed whole"
+    )
 
 
 def serve(work: Callable[[bytes], None]) -> None:

@@ -10,16 +10,14 @@ import threading
 from collections.abc import Collection, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, TypeVar
 
 import msgspec
 from msgspec.structs import replace
 
-import issmedia
-from issmedia.base.errors import FormatError, IssmediaError
-from issmedia.content.yum.nursery import Birth, Nursery
+from issmedia.base.errors import FormatError
+from issmedia.content.yum.nursery import Birth, Nursery, environment, no_start
 from issmedia.content.yum.parsed import (
     MARK,
     MAX_SLICE,
@@ -44,6 +42,8 @@ MAX_REPOMD = 16 << 20
 
 MAX_DESCRIBING = 64 << 20
 """Bytes that comps, modulemd or prestodelta may unpack to; the largest known have some ten million."""
+
+_WHO = "the parser of repodata"
 
 _LINE = 1 << 20
 _LONG_LINE = 32 << 20
@@ -160,7 +160,7 @@ class Parser:
         try:
             with self._guard, self._child(file, job) as (nursery, child):
                 if child.said.readline(len(READY)) != READY:
-                    raise _no_start(nursery.last_words())
+                    raise no_start(_WHO, nursery.last_words())
                 yield _Told(child.said, self.max_said, where)
                 reason = child.refusal.read(4096)
                 code = nursery.outcome()
@@ -194,9 +194,9 @@ class Parser:
 
     def _start(self) -> Nursery:
         try:
-            return Nursery(self.command, {"PYTHONPATH": ":".join(_import_path()), "LC_ALL": "C.UTF-8"})
+            return Nursery(self.command, environment())
         except OSError as cause:
-            raise _no_start(str(cause).encode()) from cause
+            raise no_start(_WHO, str(cause).encode()) from cause
 
     def _end(self) -> None:
         if self._nursery is not None:
@@ -233,20 +233,6 @@ class _Told:
 
 def _sorted(only: Collection[str] | None) -> tuple[str, ...] | None:
     return None if only is None else tuple(sorted(only))
-
-
-def _import_path() -> list[str]:
-    """List where this process imports from, so that the child finds the same; a `:` cannot be written there."""
-    ours = str(Path(issmedia.__file__).parents[1])
-    return [one for one in dict.fromkeys([*sys.path, ours]) if one.startswith("/") and ":" not in one]
-
-
-def _no_start(said: bytes) -> IssmediaError:
-    lines = said.decode("utf-8", "replace").split("\n")
-    reason = next((line for line in reversed(lines) if line.strip()), "it said nothing")
-    return IssmediaError(
-        f"the parser of repodata did not start: {shown(reason[:300])}", hint="issmedia or Python is not installed whole"
-    )
 
 
 def _failure(code: int, reason: bytes) -> str:

@@ -18,7 +18,7 @@ from issmedia.base.digest import digest_of
 from issmedia.base.errors import FormatError, UpstreamError
 from issmedia.base.events import Report, Warned
 from issmedia.content.base import Choice, Previous, Sink, Synced, Upstream
-from issmedia.content.yum.dependencies import Needs
+from issmedia.content.yum.dependencies import needs_of
 from issmedia.content.yum.documents import Documents
 from issmedia.content.yum.fetch import Fetcher
 from issmedia.content.yum.inventory import SIGNATURE, blobs_of_packages
@@ -109,9 +109,9 @@ class _Selecting:
     ) -> list[Package]:
         """Add what is needed, and the streams that this belongs to, until nothing more is."""
         hrefs = {one.href for one in found}
-        needs = Needs(documents, {one.href for one in allowed}, self.choice)
-        while more := needs.of(hrefs) - hrefs:
-            hrefs |= {one.href for one in completed(allowed, more, builds)}
+        with needs_of(documents, {one.href for one in allowed}, self.choice) as needs:
+            while more := needs.of(hrefs) - hrefs:
+                hrefs |= {one.href for one in completed(allowed, more, builds)}
         return [one for one in allowed if one.href in hrefs]
 
     def named(self, documents: Documents) -> set[str]:

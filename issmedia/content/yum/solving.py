@@ -1,5 +1,6 @@
 """Who provides what packages require, by libsolv; the only module that imports solv.
 
+Only the solving child runs this (`settling.py`): it takes what time and memory an upstream's requirements make it take.
 libsolv gets no document: its pool is filled with relations that the parsing child read and the parent checked. Numbers
 below are libsolv's, of packages and of relations. A requirement of a package for one processor is met by what installs
 on that processor: the packages of each are settled by themselves, those for none with the most numerous.
@@ -7,15 +8,13 @@ on that processor: the packages of each are settled by themselves, those for non
 
 from array import array
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 
 import solv
 
 from issmedia.base.errors import FormatError
 from issmedia.content.yum.parsed import Related, Relation
-
-Place = tuple[int, str]
-"""A package: which of the repositories, and its href there."""
+from issmedia.content.yum.solved import Place
 
 _SOURCES = ("src", "nosrc")
 _FAMILIES = dict.fromkeys(("i386", "i486", "i586", "i686", "athlon", "geode", "amd64", "ia32e"), "x86_64")
@@ -38,9 +37,13 @@ _FAVOR = solv.Job.SOLVER_FAVOR | solv.Job.SOLVER_SOLVABLE
 
 
 class Pool:
-    """The packages of some repositories. The first repository is asked; what the others provide is taken first."""
+    """The packages of some repositories. The first repository is asked; what the others provide is taken first.
 
-    def __init__(self) -> None:
+    `trying` is told of each package before libsolv looks for what it needs.
+    """
+
+    def __init__(self, trying: Callable[[Place], object] = lambda place: None) -> None:  # noqa: ARG005
+        self._trying = trying
         self._pool = solv.Pool()
         self._pool.setdisttype(solv.Pool.DISTTYPE_RPM)
         self._repos: dict[int, solv.Repo] = {}
@@ -52,21 +55,20 @@ class Pool:
         self._providers: dict[int, tuple[int, ...]] = {}
         self._relations = 0
 
-    def add(self, number: int, found: Iterable[Related], *, where: str) -> None:
+    def add(self, number: int, found: Iterable[Related], *, where: str | None = None) -> None:
         """Add packages of a repository; `FormatError` where they are related to too much."""
         if number not in self._repos:
             self._repos[number] = self._pool.add_repo(str(number))
             self._repos[number].priority = 1 if number else 0
         for one in found:
-            self._relations += len(one.requires) + len(one.provides) + len(one.files)
-            self._relations += len(one.conflicts) + len(one.obsoletes)
-            if self._relations > _MAX_RELATIONS:
-                raise FormatError(f"packages require and provide more than {_MAX_RELATIONS:,} things", where=where)
+            more = (one.requires, one.provides, one.files, one.conflicts, one.obsoletes)
+            self._count(sum(map(len, more)), where)
             if (number, one.href) not in self._ids:
                 self._add(number, one)
 
     def add_file(self, place: Place, path: str) -> None:
         """Let a package provide one more file."""
+        self._count(1, None)
         solvable = self._pool.id2solvable(self._ids[place])
         solvable.add_deparray(solv.SOLVABLE_PROVIDES, self._pool.str2id(path))
 
@@ -89,6 +91,11 @@ class Pool:
         for family in self._settled_families():
             broken |= self._broken([one for one in self._requires if self._families[one] == family])
         return {self._places[one]: tuple(map(self._pool.dep2str, broken[one])) for one in sorted(broken)}
+
+    def _count(self, more: int, where: str | None) -> None:
+        self._relations += more
+        if self._relations > _MAX_RELATIONS:
+            raise FormatError(f"packages require and provide more than {_MAX_RELATIONS:,} things", where=where)
 
     def _add(self, number: int, one: Related) -> None:
         solvable = self._repos[number].add_solvable()
@@ -167,6 +174,7 @@ class Pool:
 
     def _solved(self, one: int, chosen: Iterable[int]) -> set[int]:
         """Give what an installation of one package would install, rather of the chosen; nothing where it fails."""
+        self._trying(self._places[one])
         solver = self._pool.Solver()
         solver.set_flag(solv.Solver.SOLVER_FLAG_NO_INFARCHCHECK, 1)
         solver.set_flag(solv.Solver.SOLVER_FLAG_IGNORE_RECOMMENDED, 1)
