@@ -54,6 +54,7 @@ class Face:
             sys.stdout.write(as_json(document))
         elif not self.quiet and (lines := text().rstrip("\n")):
             sys.stdout.write(lines + "\n")
+        sys.stdout.flush()  # what follows on stderr shall be read after it
 
     def done(self, left_out: Sequence["Missing"]) -> int:
         """Give the exit code of work that is done; with `--quiet` too, what was left out is named."""

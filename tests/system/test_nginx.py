@@ -16,7 +16,7 @@ from tests.makers.webs import web
 pytestmark = pytest.mark.system("nginx")
 
 _CONFIGURATION = """
-worker_processes 1; daemon off; pid {here}/pid; error_log {here}/error.log notice;
+user root; worker_processes 1; daemon off; pid {here}/pid; error_log {here}/error.log notice;
 events {{ worker_connections 64; }}
 http {{
   access_log {here}/access.log; client_body_temp_path {here}/b; proxy_temp_path {here}/p; fastcgi_temp_path {here}/f;
@@ -48,9 +48,6 @@ def url(tmp_path: Path, repo: BuiltRepo, authority: Authority) -> Iterator[str]:
     """Serve the repository by nginx."""
     here = tmp_path / "nginx"
     here.mkdir()
-    for path in [tmp_path, *tmp_path.parents]:
-        if path.stat().st_mode & 0o001 == 0 and path.is_relative_to(tmp_path.parents[1]):
-            path.chmod(path.stat().st_mode | 0o011)  # its workers are another user
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     configuration = here / "nginx.conf"
