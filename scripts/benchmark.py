@@ -21,6 +21,7 @@ from scripts.measured import ISSMEDIA, Bench, Figure, Site, connected, disconnec
 from scripts.media_figures import media
 from scripts.processes import bytes_read_below, machine, make_resident, measure
 from scripts.sync_figures import syncing
+from scripts.trust_figures import signatures_of_many
 
 RATE, MEMORY = 2500, 200_000_000
 
@@ -192,6 +193,7 @@ PARTS: dict[str, Callable[[Bench, argparse.Namespace], None]] = {
     "diff": lambda bench, _: differences(bench),
     "media": lambda bench, options: media(bench, options.files),
     "sync": lambda bench, options: syncing(bench, options.synced, options.listed),
+    "signatures": lambda bench, options: signatures_of_many(bench, options.packages),
 }
 """What can be measured alone, in the order of the table."""
 

@@ -96,4 +96,5 @@ def _repository_entry(
         all=everything,
         added=added,
         removed=plan.count(plan.gone(target.tree, target.bases)),
+        trust=target.trust,
     )

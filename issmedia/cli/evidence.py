@@ -12,6 +12,7 @@ from issmedia.base.events import Report as Tell
 from issmedia.base.units import bytes_text, count_text
 from issmedia.cli.changes_page import page_parts
 from issmedia.cli.page import Markup, grid, heading, listing, page, paragraph
+from issmedia.cli.trusted import trust_parts
 from issmedia.depot.depot import Depot, OwnedDepot
 from issmedia.depot.keyring import Keyring
 from issmedia.depot.keys import stored_keys
@@ -22,7 +23,7 @@ from issmedia.ops import evidence
 from issmedia.ops.diff import Compared, Side, diff
 from issmedia.ops.signing import Signers, load_signers
 
-_STANDS_ON = ("createrepo-c", "cryptography", "msgspec", "zstandard")
+_STANDS_ON = ("createrepo-c", "cryptography", "msgspec", "pysequoia", "rpm-rs", "zstandard")
 
 
 def leave_export_report(
@@ -50,6 +51,7 @@ def leave_export_report(
         at=depot.site(),
         time=manifest.created,
         signers=tuple(Signer(one, "") for one in signed),
+        trust=evidence.trust_in_export(manifest),
         steps=evidence.steps_of_export(manifest),
         tools=_tools(),
     )
@@ -69,6 +71,7 @@ def leave_import_report(depot: OwnedDepot, bundle: VerifiedBundle, tell: Tell) -
         return directory
     names = {key.public.fingerprint: key.name for key in Keyring(depot.keyring).trusted()}
     old = evidence.before_import(bundle.manifest, imports)
+    trust = evidence.trust_in_import(depot, bundle.manifest)
     found = diff(depot, Side(old), Side(bundle_state(bundle.id, bundle.manifest)))
     report = report_of(
         "import",
@@ -78,7 +81,8 @@ def leave_import_report(depot: OwnedDepot, bundle: VerifiedBundle, tell: Tell) -
         at=depot.site(),
         time=old.entry.created,
         signers=tuple(Signer(one, names.get(one, "")) for one in bundle.signers),
-        steps=evidence.steps_of_import(bundle),
+        trust=trust,
+        steps=evidence.steps_of_import(bundle, trust),
         tools=_tools(),
     )
     evidence.leave(report, _page(report, found), directory, _signer(depot, tell))
@@ -115,6 +119,7 @@ def _parts(report: Report, found: Compared) -> Iterable[Markup]:
         yield listing(f"{one.repository}: {one.path}: {one.reason}" for one in report.left_out)
     yield heading("CVEs that the new advisories name")
     yield listing(report.cves) if report.cves else paragraph("none")
+    yield from trust_parts(report.trust)
     yield heading("What was checked")
     yield grid(("step", "found"), ((f"{one.number}. {one.name}", one.found) for one in report.steps))
     yield heading("What changed")

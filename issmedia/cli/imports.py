@@ -19,10 +19,12 @@ from issmedia.cli.evidence import leave_import_report
 from issmedia.cli.face import LEFT_OUT, Face, command
 from issmedia.cli.problems import show_error
 from issmedia.cli.publish import seen_line
+from issmedia.cli.trusted import trust_lines
 from issmedia.cli.verify import STRICT
 from issmedia.cli.waiting import ask, can_ask, marks
 from issmedia.content.yum.inventory import inventory
 from issmedia.content.yum.reader import Parser
+from issmedia.content.yum.recheck import recheck
 from issmedia.depot.depot import Depot, OwnedDepot, open_depot
 from issmedia.depot.keyring import Keyring
 from issmedia.depot.refusals import Refusals
@@ -30,7 +32,9 @@ from issmedia.model.arrivals import Arrival
 from issmedia.model.manifest import UnverifiedBundle, VerifiedBundle
 from issmedia.model.names import shown
 from issmedia.model.receipt import refusal
+from issmedia.model.report import Trust
 from issmedia.ops.arriving import pending
+from issmedia.ops.evidence import trust_in_import
 from issmedia.ops.imports import Imported, import_bundle, preview
 from issmedia.ops.publish import Published, publish
 from issmedia.ops.verify import report_strays, verify
@@ -47,13 +51,17 @@ class LeftAlone:
 
 @dataclass(frozen=True, slots=True)
 class _Done:
-    """What came of one round: `chain` names the bundle, `left` is where its report lies, `alone` what was not of it."""
+    """What came of one round: `chain` names the bundle, `left` is where its report lies, `alone` what was not of it.
+
+    `trust` is what came of upstream's signatures.
+    """
 
     result: Imported
     chain: str
     alone: tuple[LeftAlone, ...]
     published: Published | None = None
     left: Path | None = None
+    trust: tuple[Trust, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +177,7 @@ def _round(shared: _Round, paths: tuple[Path, ...], course: _Course) -> _Done:
             bundle,
             depot,
             inventory=partial(inventory, parser=shared.parser),
+            judge=recheck,
             now=face.now,
             workers=face.workers,
             report=report,
@@ -177,7 +186,8 @@ def _round(shared: _Round, paths: tuple[Path, ...], course: _Course) -> _Done:
             return _Done(result, course.chain, tuple(alone))
         what = [one.path for one in bundle.manifest.repositories]
         published = publish(depot, what, now=face.now, report=report) if shared.publish else None
-        return _Done(result, course.chain, tuple(alone), published, leave_import_report(depot, bundle, report))
+        left, trust = leave_import_report(depot, bundle, report), trust_in_import(depot, bundle.manifest)
+        return _Done(result, course.chain, tuple(alone), published, left, trust)
 
 
 def _verified(
@@ -257,6 +267,7 @@ def _answer(face: Face, depot: Depot, done: _Done, *, dry_run: bool) -> int:
         "published": done.published,
         "report": done.left and str(done.left),
         "left_alone": done.alone,
+        "trust": done.trust,
     }
     face.answer(document, lambda: _text(done, depot, dry_run=dry_run))
     left_out = done.result.waiting or any(one.another_bundle for one in done.alone)
@@ -266,7 +277,7 @@ def _answer(face: Face, depot: Depot, done: _Done, *, dry_run: bool) -> int:
 def _text(done: _Done, depot: Depot, *, dry_run: bool) -> str:
     if done.result.waiting:
         return "\n".join(arrival_lines(done.chain, done.result.arrivals, dry_run=dry_run))
-    lines = imported_lines(done.result, dry_run=dry_run)
+    lines = [*imported_lines(done.result, dry_run=dry_run), *trust_lines(done.trust)]
     if done.published is not None:
         lines.append(seen_line(done.published, depot))
     if done.left is not None:

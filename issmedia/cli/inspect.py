@@ -8,6 +8,7 @@ from issmedia.base.units import bytes_text, count_text
 from issmedia.bundle.reader import read
 from issmedia.cli.face import Face, command
 from issmedia.cli.render import left_out_lines, table
+from issmedia.cli.trusted import outcome_text
 from issmedia.model.manifest import Manifest
 from issmedia.model.names import shown
 from issmedia.ops.inspect import Inspected, inspect
@@ -49,6 +50,11 @@ def _text(found: Inspected) -> str:
     lines += [
         "",
         *left_out_lines(facts.incomplete),
+        *(
+            f"{one.path}: upstream's signatures, as the sender says: {outcome_text(one.trust)}"
+            for one in facts.repositories
+            if one.trust
+        ),
     ]
     lines.append("NOT VERIFIED: this is what the medium says of itself; issmedia verify checks it")
     return "\n".join(lines)

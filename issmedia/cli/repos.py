@@ -1,12 +1,15 @@
 """repo."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
 import click
+import msgspec
 
 from issmedia.base.units import count_text
 from issmedia.cli.face import Face, command
+from issmedia.cli.pinning import pinned_documents, pinned_lines, pinning_options, repinning_options
 from issmedia.cli.render import table
 from issmedia.cli.selecting import Select, selection_options, words
 from issmedia.cli.transport import how_options, where_options
@@ -28,7 +31,7 @@ def repo_command() -> None:
 @click.argument("path", metavar="PRODUCT/REPO")
 @click.argument("source")
 @click.option("--name", help="A name for people.")
-@click.option("--gpg-key", "keys", multiple=True, type=click.File("rb"), help="Pin an OpenPGP public key (armored).")
+@pinning_options
 @where_options
 @how_options
 @selection_options
@@ -38,42 +41,54 @@ def repo_add(
     source: str,
     *,
     name: str | None,
-    keys: tuple[BinaryIO, ...],
+    signatures: setup.Signatures,
     transport: Transport,
     select: Select | None,
 ) -> None:
     """Add a repository; SOURCE is a directory, a file:// or http(s):// URL, or the URL of a list of mirrors."""
-    with open_depot(face.root).owned("repo add", now=face.now) as depot:
-        pinned = [key.read() for key in keys]
-        repository = setup.add_repository(
+    with open_depot(face.root).owned("repo add", now=face.now) as depot, face.reporting() as report:
+        found = setup.add_repository(
             depot,
             path,
             _absolute(source),
             name=name,
-            keys=pinned,
+            signatures=signatures,
             now=face.now,
             transport=transport,
             selection=select(Selection()) if select else None,
+            report=report,
         )
-    face.answer(repository, lambda: f"{repository.path} comes from {repository.source}")
+    _answer(face, found, f"{found.repository.path} comes from {found.repository.source}")
 
 
 @command(repo_command, "import", "issmedia repo import epel.repo --product epel --releasever 9 --basearch x86_64")
 @click.argument("file", type=click.File("rb"))
 @click.option("--product", required=True, help="The product they are added to.")
 @click.option("--only", multiple=True, metavar="SECTION", help="Only this [section], also where it is not enabled.")
-@click.option("--gpg-key", "keys", multiple=True, type=click.File("rb"), help="Pin an OpenPGP public key for each.")
+@pinning_options
 @where_options
 @how_options
 def repo_import(
-    face: Face, file: BinaryIO, *, product: str, only: tuple[str, ...], keys: tuple[BinaryIO, ...], transport: Transport
+    face: Face,
+    file: BinaryIO,
+    *,
+    product: str,
+    only: tuple[str, ...],
+    signatures: setup.Signatures,
+    transport: Transport,
 ) -> None:
-    """Add the repositories of dnf's .repo FILE; what is said here goes before the file."""
+    """Add the repositories of dnf's .repo FILE; what is said here goes before the file. Keys are pinned for each."""
     sections = read_repofile(file.read(MAX_FILE + 1), where=shown(file.name))
-    with open_depot(face.root).owned("repo import", now=face.now) as depot:
-        pinned = [key.read() for key in keys]
+    with open_depot(face.root).owned("repo import", now=face.now) as depot, face.reporting() as report:
         found = setup.import_repofile(
-            depot, product, sections, only=only, keys=pinned, now=face.now, transport=transport
+            depot,
+            product,
+            sections,
+            only=only,
+            signatures=signatures,
+            now=face.now,
+            transport=transport,
+            report=report,
         )
     face.answer({"sections": found}, lambda: "\n".join(map(_imported, found)))
 
@@ -90,19 +105,20 @@ def repo_list(face: Face) -> None:
 @click.argument("path", metavar="PRODUCT/REPO")
 def repo_show(face: Face, path: str) -> None:
     """Show a repository and its snapshots."""
-    with open_depot(face.root).catalog.reading() as db:
+    depot = open_depot(face.root)
+    with depot.catalog.reading() as db:
         snapshots = db.names.snapshots(path)
         (repository,) = db.names.select([path])
+    pinned = setup.pinned_keys(depot, repository)
     rows = [
         (str(number), one.taken, one.tree[:16], str(one.packages), str(len(one.incomplete) or ""))
         for number, one in enumerate(snapshots, 1)
     ]
-    document = {"repository": repository, "snapshots": snapshots}
+    document = {"repository": repository, "pinned": pinned_documents(pinned), "snapshots": snapshots}
+    history = table(("NUMBER", "TAKEN", "TREE", "PACKAGES", "LEFT OUT"), rows)
     face.answer(
         document,
-        lambda: (
-            repositories_table([repository]) + "\n\n" + table(("NUMBER", "TAKEN", "TREE", "PACKAGES", "LEFT OUT"), rows)
-        ),
+        lambda: "\n".join([repositories_table([repository]), *pinned_lines(repository, pinned), "", history]),
     )
 
 
@@ -110,7 +126,7 @@ def repo_show(face: Face, path: str) -> None:
 @click.argument("path", metavar="PRODUCT/REPO")
 @click.option("--source", help="Where it comes from from now on.")
 @click.option("--name", help="A name for people.")
-@click.option("--gpg-key", "keys", multiple=True, type=click.File("rb"), help="Pin these keys instead of those before.")
+@repinning_options
 @where_options
 @how_options
 @selection_options
@@ -120,19 +136,26 @@ def repo_set(
     *,
     source: str | None,
     name: str | None,
-    keys: tuple[BinaryIO, ...],
+    signatures: setup.Signatures,
     transport: Transport,
     select: Select | None,
 ) -> None:
-    """Change a repository; what is not named stays."""
-    with open_depot(face.root).owned("repo set", now=face.now) as depot:
-        pinned = [key.read() for key in keys] or None
-        where = None if source is None else _absolute(source)
-        repository = setup.change_repository(
-            depot, path, source=where, name=name, keys=pinned, select=select, now=face.now, transport=transport
+    """Change a repository; what is not named stays. Keys are added to those that are pinned."""
+    with open_depot(face.root).owned("repo set", now=face.now) as depot, face.reporting() as report:
+        found = setup.change_repository(
+            depot,
+            path,
+            source=None if source is None else _absolute(source),
+            name=name,
+            signatures=signatures,
+            select=select,
+            now=face.now,
+            transport=transport,
+            report=report,
         )
-    wanted = f"; wanted: {words(repository.selection) or 'all'}" if select else ""
-    face.answer(repository, lambda: f"{repository.path}: {len(repository.keys)} key(s) pinned{wanted}")
+    count = sum(len(one.keys) for one in found.pinned)
+    wanted = f"; wanted: {words(found.repository.selection) or 'all'}" if select else ""
+    _answer(face, found, f"{found.repository.path}: {count} key(s) pinned{wanted}")
 
 
 @command(repo_command, "remove", "issmedia repo remove alma9/baseos --yes")
@@ -145,6 +168,12 @@ def repo_remove(face: Face, path: str, yes: bool) -> None:
     with open_depot(face.root).owned("repo remove", now=face.now) as depot:
         setup.remove_repository(depot, path, now=face.now)
     face.answer({"removed": path}, lambda: f"repository {path} removed")
+
+
+def _answer(face: Face, found: setup.Configured, line: str) -> None:
+    """Show a repository as it is now."""
+    document = {**msgspec.to_builtins(found.repository), "pinned": pinned_documents(found.pinned)}
+    face.answer(document, lambda: "\n".join([line, *pinned_lines(found.repository, found.pinned)]))
 
 
 def _absolute(source: str) -> str:
@@ -165,6 +194,7 @@ def _imported(one: setup.FromFile) -> str:
     if one.repository is None:
         return f"[{shown(one.section)}] is not enabled: left out (--only {shown(one.section)} takes it)"
     lines = [f"{one.repository.path} comes from {one.repository.source}"]
+    lines += _asked_for(one, one.repository)
     if one.gpgkeys and not one.repository.keys:
         lines.append(f"  the file names {count_text(len(one.gpgkeys), 'key')}; check, then pin with --gpg-key:")
         lines += [f"    {shown(key)}" for key in one.gpgkeys]
@@ -173,3 +203,15 @@ def _imported(one: setup.FromFile) -> str:
     if one.passed_over:
         lines.append(f"  without meaning here: {', '.join(map(shown, one.passed_over))}")
     return "\n".join(lines)
+
+
+def _asked_for(one: setup.FromFile, added: Repository) -> Iterator[str]:
+    """Say what the file asks of signatures, and what became of that."""
+    for name, said, policy in (
+        ("gpgcheck", one.gpgcheck, added.gpgcheck),
+        ("repo_gpgcheck", one.repo_gpgcheck, added.repo_gpgcheck),
+    ):
+        if said is False and policy == "warn":
+            yield f"  {name}=0 in the file: what is not good is told, and taken (--{name.replace('_', '-')} require)"
+        elif said and not added.keys:
+            yield f"  {name}=1 in the file: signatures are checked once a key is pinned"

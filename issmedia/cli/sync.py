@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from functools import partial
 
 import click
+from msgspec.structs import astuple
 
 from issmedia.base.errors import UsageError
 from issmedia.base.events import Report
@@ -19,6 +20,7 @@ from issmedia.content.yum.content import yum_at_work
 from issmedia.depot.depot import OwnedDepot, open_depot
 from issmedia.model.diff import RepositoryDiff
 from issmedia.model.documents import Repository
+from issmedia.model.judgement import Outcome
 from issmedia.model.transport import Transport
 from issmedia.ops.sync import SyncResult, sync
 from issmedia.ops.sync_many import How, SyncedMany, sources, sync_many
@@ -88,4 +90,20 @@ def _line(result: SyncResult) -> str:
     left_out = f", {count_text(len(result.incomplete), 'file')} left out" if result.incomplete else ""
     selected = " selected" if result.selected else ""
     facts = f"{count_text(result.packages, 'package')}{selected}, {bytes_text(result.size)}{left_out}"
+    facts += f"; signed: {signed}" if (signed := _signed(result.trust)) else ""
     return f"{result.repository}: {state}: {facts}; tree {result.tree[:16]}"
+
+
+def _signed(trust: Outcome | None) -> str:
+    """Say what the signatures gave: packages, and repomd.xml where that is not good or all that was judged."""
+    if trust is None:
+        return ""
+    counts = trust.counts
+    if trust.policy == "require":
+        numbers = {"good": counts.good, "left out": counts.bad + counts.unsigned + counts.cannot_judge}
+    else:
+        numbers = dict(zip(("good", "bad", "unsigned", "cannot judge"), astuple(counts), strict=True))
+    said = [f"{number:,} {word}" for word, number in numbers.items() if number]
+    if trust.metadata and (trust.metadata.verdict != "good" or not said):
+        said.append(f"repomd.xml {trust.metadata.verdict}")
+    return ", ".join(said)

@@ -11,7 +11,8 @@ from typing import BinaryIO, Protocol
 
 from issmedia.base.digest import Digest
 from issmedia.base.events import Report
-from issmedia.model.documents import LeftOut
+from issmedia.model.documents import LeftOut, Repository
+from issmedia.model.judgement import Outcome, Policy
 from issmedia.model.package import Inventory
 from issmedia.model.selection import Selected, Selection
 from issmedia.model.tree import Entry, Tree
@@ -99,7 +100,7 @@ class Synced:
     """What a sync found. `unchanged` says the previous tree still is upstream's; `incomplete` what could not be had.
 
     `signed_metadata` says that clients shall ask for a signature: once upstream signs, it stays. `selected` says of a
-    selection from what it was made.
+    selection from what it was made. `trust` is what checking signatures gave, None where nobody looked.
     """
 
     tree: Tree
@@ -108,19 +109,38 @@ class Synced:
     incomplete: tuple[LeftOut, ...] = ()
     unchanged: bool = False
     selected: Selected | None = None
+    trust: Outcome | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Previous:
     """The snapshot before: its tree, whether anything was missing from it, and whether its metadata were signed.
 
-    `selected` is from what it was made, where it was a selection.
+    `selected` is from what it was made, where it was a selection; `trust` what checking signatures gave.
     """
 
     tree: Tree
     incomplete: bool
     signed_metadata: bool
     selected: Selected | None = None
+    trust: Outcome | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Checks:
+    """How upstream's signatures are judged: by the keys in files that were pinned, and what was said to be done.
+
+    `gpgcheck` is for packages, `repo_gpgcheck` for repomd.xml. `now` is seconds since 1970.
+    """
+
+    keys: tuple[bytes, ...] = ()
+    gpgcheck: Policy | None = None
+    repo_gpgcheck: Policy | None = None
+    now: int = 0
+
+
+UNCHECKED = Checks()
+"""No key is pinned and nothing said."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,9 +163,43 @@ class Unmet:
     requires: tuple[str, ...]
 
 
-Sync = Callable[[Upstream, Sink, Previous | None, Report], Synced]
+@dataclass(frozen=True, slots=True)
+class Arrived:
+    """A repository that came by import: its tree, what was there `before`, and the files of keys pinned for it here.
+
+    `judged` is what checking the tree before gave. `signed_metadata` says that its metadata must be signed where nobody
+    said otherwise: they were before, or the bundle says that they are.
+    """
+
+    repository: Repository
+    tree: Tree
+    keys: tuple[bytes, ...]
+    signed_metadata: bool
+    before: Tree | None = None
+    judged: Outcome | None = None
+
+
+class Sync(Protocol):
+    """Syncs a repository, or what is wanted of it."""
+
+    def __call__(
+        self,
+        upstream: Upstream,
+        sink: Sink,
+        previous: Previous | None,
+        report: Report,
+        /,
+        *,
+        checks: Checks = UNCHECKED,
+    ) -> Synced:
+        """Bring it; `UntrustedError` where signatures are not as `checks` asks."""
+        ...
+
+
 OpenBlob = Callable[[Digest], BinaryIO]
 ReadInventory = Callable[[Tree, OpenBlob], Inventory]
+JudgeArrived = Callable[[Arrived, OpenBlob, str], Outcome | None]
+"""Judges signatures at a moment, RFC 3339; None where this site asks for nothing."""
 
 
 class Check(Protocol):

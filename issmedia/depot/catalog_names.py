@@ -9,6 +9,7 @@ import msgspec
 from issmedia.base.digest import Digest
 from issmedia.base.errors import DepotError, UsageError
 from issmedia.model.documents import Product, Repository, Snapshot
+from issmedia.model.judgement import Policy
 from issmedia.model.names import shown
 from issmedia.model.selection import Selection
 from issmedia.model.transport import Transport
@@ -114,14 +115,14 @@ class Names:
             "folded": repository.label.casefold(),
             "name": repository.name,
             "content_type": repository.content_type,
-            "source": repository.source,
-            "transport": msgspec.json.encode(repository.transport),
-            "selection": _encoded(repository.selection),
+            **_how_wanted(repository),
         }
         self._db.execute(
             """
-            INSERT INTO repositories (product, label, folded, name, content_type, source, transport, selection)
-            SELECT id, :label, :folded, :name, :content_type, :source, :transport, :selection
+            INSERT INTO repositories (
+                product, label, folded, name, content_type, source, transport, selection, gpgcheck, repo_gpgcheck
+            )
+            SELECT id, :label, :folded, :name, :content_type, :source, :transport, :selection, :gpgcheck, :repo_gpgcheck
             FROM products WHERE label = :product
             """,
             row,
@@ -129,18 +130,14 @@ class Names:
         self.set_keys(repository.path, repository.keys)
 
     def update_repository(self, repository: Repository) -> None:
-        """Change name, source, transport, selection and keys of a repository."""
-        row = {
-            "id": self._known(repository.path)["id"],
-            "name": repository.name,
-            "source": repository.source,
-            "transport": msgspec.json.encode(repository.transport),
-            "selection": _encoded(repository.selection),
-        }
+        """Change name, source, transport, selection, policies and keys of a repository."""
+        row = {"id": self._known(repository.path)["id"], "name": repository.name, **_how_wanted(repository)}
         self._db.execute(
             """
             UPDATE repositories
-            SET name = :name, source = :source, transport = :transport, selection = :selection WHERE id = :id
+            SET name = :name, source = :source, transport = :transport, selection = :selection,
+                gpgcheck = :gpgcheck, repo_gpgcheck = :repo_gpgcheck
+            WHERE id = :id
             """,
             row,
         )
@@ -288,6 +285,8 @@ class Names:
             tuple(Digest(key["blob"]) for key in keys),
             _decoded(row["transport"], Transport, path, "how it is fetched"),
             _selection(row["selection"], path),
+            _policy(row["gpgcheck"], path),
+            _policy(row["repo_gpgcheck"], path),
         )
 
     def _product_like(self, label: str) -> str | None:
@@ -315,6 +314,17 @@ def _labels(path: str) -> dict[str, str]:
     return {"product": product, "label": label}
 
 
+def _how_wanted(repository: Repository) -> dict[str, object]:
+    """Give the columns that say where a repository lies, what of it is wanted, and what its signatures decide."""
+    return {
+        "source": repository.source,
+        "transport": msgspec.json.encode(repository.transport),
+        "selection": _encoded(repository.selection),
+        "gpgcheck": repository.gpgcheck,
+        "repo_gpgcheck": repository.repo_gpgcheck,
+    }
+
+
 def _encoded(document: object | None) -> bytes | None:
     return None if document is None else msgspec.json.encode(document)
 
@@ -324,9 +334,13 @@ def _decoded(document: bytes, kind: type[Document], path: str, what: str) -> Doc
     try:
         return msgspec.json.decode(document, type=kind)
     except (msgspec.MsgspecError, TypeError) as cause:
-        raise DepotError(
-            f"{what} is damaged: {cause}", where=f"catalog.sqlite, {path}", hint="restore the catalog from a backup"
-        ) from cause
+        raise _damaged(cause, path, what) from cause
+
+
+def _damaged(cause: Exception, path: str, what: str) -> DepotError:
+    return DepotError(
+        f"{what} is damaged: {cause}", where=f"catalog.sqlite, {path}", hint="restore the catalog from a backup"
+    )
 
 
 def _snapshot(document: bytes, path: str) -> Snapshot:
@@ -335,6 +349,14 @@ def _snapshot(document: bytes, path: str) -> Snapshot:
 
 def _selection(document: bytes | None, path: str) -> Selection | None:
     return None if document is None else _decoded(document, Selection, path, "its selection")
+
+
+def _policy(word: object, path: str) -> Policy | None:
+    try:
+        found: Policy | None = msgspec.convert(word, Policy | None)
+    except msgspec.ValidationError as cause:
+        raise _damaged(cause, path, "a policy for signatures") from cause
+    return found
 
 
 def _matches(repository: Repository, name: str) -> bool:

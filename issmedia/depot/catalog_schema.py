@@ -206,7 +206,12 @@ _STEP_4 = """
 ALTER TABLE repositories ADD COLUMN selection BLOB;
 """
 
-STEPS = (_STEP_1, _STEP_2, _STEP_3, _STEP_4)
+_STEP_5 = """
+ALTER TABLE repositories ADD COLUMN gpgcheck VARCHAR;
+ALTER TABLE repositories ADD COLUMN repo_gpgcheck VARCHAR;
+"""
+
+STEPS = (_STEP_1, _STEP_2, _STEP_3, _STEP_4, _STEP_5)
 
 
 def migrate(db: sqlite3.Connection) -> None:

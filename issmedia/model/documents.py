@@ -3,6 +3,7 @@
 import msgspec
 
 from issmedia.base.digest import Digest
+from issmedia.model.judgement import Outcome, Policy
 from issmedia.model.selection import Selected, Selection
 from issmedia.model.transport import Transport
 from issmedia.model.tree import DigestField
@@ -29,7 +30,8 @@ class Repository(msgspec.Struct, frozen=True):
     """A repository of a product. `source` is a directory or URL, None where it came by import.
 
     `keys` are blobs of OpenPGP public keys that the operator pinned for it; `transport` is how it is fetched,
-    `selection` what is wanted of it, None where that is all.
+    `selection` what is wanted of it, None where that is all. `gpgcheck` is the policy for signatures of its packages,
+    `repo_gpgcheck` for that of its repomd.xml: None where the operator did not say.
     """
 
     product: str
@@ -40,6 +42,8 @@ class Repository(msgspec.Struct, frozen=True):
     keys: tuple[Digest, ...] = ()
     transport: Transport = Transport()
     selection: Selection | None = None
+    gpgcheck: Policy | None = None
+    repo_gpgcheck: Policy | None = None
 
     @property
     def path(self) -> str:
@@ -52,7 +56,8 @@ class Snapshot(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     `signed_metadata` says that upstream signed its repomd.xml, now or in an earlier snapshot; `bundle` is the id of the
     bundle it came by, `origin` the id of the site that made that, `origin_taken` when that site took the snapshot.
-    `selected` says of a selection from what it was made; its metadata are ours, and unsigned.
+    `selected` says of a selection from what it was made; its metadata are ours, and unsigned. `trust` is what checking
+    upstream's signatures gave, None where nobody looked.
     """
 
     repository: str
@@ -68,6 +73,7 @@ class Snapshot(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     origin: str | None = None
     origin_taken: str | None = None
     selected: Selected | None = None
+    trust: Outcome | None = None
 
 
 class Destination(msgspec.Struct, frozen=True):

@@ -5,13 +5,14 @@ bytes, all of them. What cannot be judged (a key that is not pinned, an algorith
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Annotated, Literal
 
 import msgspec
 
-from issmedia.base.errors import Problem
+from issmedia.base.errors import Problem, UntrustedError
 from issmedia.base.units import count_text
+from issmedia.model.names import MAX_PATH, path_fault
 
 Verdict = Literal["good", "bad", "unsigned", "cannot judge"]
 """Of a package: `good`, a pinned key signed header and payload; `bad`, bytes were changed, or the key had expired or is
@@ -29,6 +30,13 @@ MAX_EXCEPTIONS = 100
 """Exceptions that are named; all are counted."""
 
 MAX_REASON = 300
+_REPOMD = "repodata/repomd.xml"
+
+MAX_OUTCOME_KEYS = 1000
+"""Keys that an outcome names; nobody pins as many for one repository."""
+
+DELTA = "is a delta RPM, which is not installed as it is"
+"""Why the judge gives no verdict on a file that rpm would refuse to install, whoever signed it."""
 
 
 class Judged(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -42,9 +50,9 @@ class Judged(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Exempt(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A file that is not good: `path` within the repository, and why."""
 
-    path: str
+    path: Annotated[str, msgspec.Meta(max_length=MAX_PATH)]
     verdict: Literal["bad", "unsigned", "cannot judge"]
-    reason: str
+    reason: Annotated[str, msgspec.Meta(max_length=MAX_REASON)]
 
 
 class Counts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -71,10 +79,10 @@ class Outcome(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     policy: Policy
     metadata_policy: Policy
-    keys: tuple[Fingerprint, ...] = ()
+    keys: Annotated[tuple[Fingerprint, ...], msgspec.Meta(max_length=MAX_OUTCOME_KEYS)] = ()
     counts: Counts = Counts()
-    signers: tuple[Signer, ...] = ()
-    exceptions: tuple[Exempt, ...] = ()
+    signers: Annotated[tuple[Signer, ...], msgspec.Meta(max_length=MAX_OUTCOME_KEYS)] = ()
+    exceptions: Annotated[tuple[Exempt, ...], msgspec.Meta(max_length=MAX_EXCEPTIONS)] = ()
     metadata: Judged | None = None
 
     @property
@@ -134,6 +142,57 @@ def outcome_of(
         exceptions=tuple(sorted(exceptions, key=lambda one: one.path)[:MAX_EXCEPTIONS]),
         metadata=metadata,
     )
+
+
+def outcome_fault(outcome: Outcome) -> str | None:
+    """Say what in an outcome that somebody else wrote cannot be, or None; the answer is safe to print."""
+    counts = outcome.counts
+    named: Counter[str] = Counter(one.verdict for one in outcome.exceptions)
+    signers, paths = [one.key for one in outcome.signers], [one.path for one in outcome.exceptions]
+    if any(len(set(values)) != len(values) for values in (outcome.keys, signers, paths)):
+        return "an entry stands twice"
+    by_verdict = {"bad": counts.bad, "unsigned": counts.unsigned, "cannot judge": counts.cannot_judge}
+    if any(named[verdict] > count for verdict, count in by_verdict.items()):
+        return "names more exceptions than it counts"
+    if sum(one.packages for one in outcome.signers) != counts.good:
+        return "its signers did not sign what it counts as good"
+    signing = [*signers, *([outcome.metadata.key] if outcome.metadata and outcome.metadata.key else [])]
+    if not set(signing) <= set(outcome.keys):
+        return "a key that signed was not pinned"
+    return next((f"the path of an exception {fault}" for fault in map(path_fault, paths) if fault), None)
+
+
+def require_good(trust: Mapping[str, Outcome]) -> None:
+    """Raise `UntrustedError` where a repository's policy refuses something, PRODUCT/REPO → outcome: all, or nothing."""
+    refused = {path: list(objections(outcome, "require")) for path, outcome in trust.items()}
+    if found := [Problem(f"{path}: {one.where}", one.message) for path in refused for one in refused[path]]:
+        settings = "; ".join(_setting(path, trust[path]) for path in refused if refused[path])
+        raise UntrustedError(
+            "upstream's signatures are not good by the keys that are pinned here: nothing was imported",
+            hint=f"ask the sender what this is; to import it all the same: {settings}",
+            problems=found,
+        )
+
+
+def warnings(trust: Mapping[str, Outcome]) -> Iterator[Problem]:
+    """Say what the repositories' policies warn of."""
+    for path, outcome in trust.items():
+        for one in objections(outcome, "warn"):
+            yield Problem(f"{path}: {one.where}", one.message)
+
+
+def objections(outcome: Outcome, policy: Policy) -> Iterator[Problem]:
+    """Describe what is not good where this policy is in force: `require` refuses that, `warn` warns of it."""
+    if outcome.metadata is not None and outcome.metadata.verdict != "good" and outcome.metadata_policy == policy:
+        yield Problem(_REPOMD, f"{outcome.metadata.verdict}: {outcome.metadata.reason}")
+    if outcome.policy == policy:
+        yield from problems(outcome)
+
+
+def _setting(path: str, outcome: Outcome) -> str:
+    """Write the command that lets pass what was refused."""
+    refused = {"--repo-gpgcheck" if one.where == _REPOMD else "--gpgcheck" for one in objections(outcome, "require")}
+    return " ".join(["issmedia repo set", path, *(f"{option} warn" for option in sorted(refused))])
 
 
 def problems(outcome: Outcome) -> Iterator[Problem]:

@@ -15,6 +15,7 @@ from issmedia.base.digest import Digest, digest_of
 from issmedia.base.errors import FormatError, Problem
 from issmedia.model import strictjson
 from issmedia.model.documents import LeftOut
+from issmedia.model.judgement import Outcome, outcome_fault
 from issmedia.model.names import is_label, shown
 from issmedia.model.recovery import Recovery, check_recovery
 from issmedia.model.signers import is_moment
@@ -64,10 +65,11 @@ class ProductEntry(Document, frozen=True):
     name: Text
 
 
-class RepositoryEntry(Document, frozen=True):
+class RepositoryEntry(Document, frozen=True, omit_defaults=True):
     """One repository's state. `all`, `added`, `removed` count blobs against the base trees.
 
-    `upstream` has no credentials; `keys` are blobs, information only: keys on a medium are never trust.
+    `upstream` has no credentials; `keys` are blobs, information only: keys on a medium are never trust. `trust` is what
+    checking upstream's signatures gave, as the exporting site says; it is left out where nobody looked.
     """
 
     product: Label
@@ -85,6 +87,7 @@ class RepositoryEntry(Document, frozen=True):
     all: Count
     added: Count
     removed: Count
+    trust: Outcome | None = None
 
     @property
     def path(self) -> str:
@@ -341,6 +344,8 @@ def _check_references(manifest: Manifest) -> None:
             raise FormatError(f"no tree {repo.tree}", where=f"manifest.json: repositories: {repo.path}")
         if repo.product not in known or not is_label(repo.label):
             raise FormatError("no such product", where=f"manifest.json: repositories: {repo.path}")
+        if repo.trust is not None and (fault := outcome_fault(repo.trust)):
+            raise FormatError(fault, where=f"manifest.json: repositories: {repo.path}: trust")
     _check_delta(manifest)
     _check_split(manifest)
     if manifest.recovery is not None:

@@ -94,6 +94,11 @@ def packets(data: bytes, *, most: int) -> tuple[Packet, ...]:
     return tuple(found)
 
 
+def body_of(packet: Packet) -> bytes:
+    """Take a packet out of its frame."""
+    return packet.data[_frame(packet.data, 0)[1] :]
+
+
 def grouped(fingerprint: str) -> str:
     """Write a fingerprint as gpg shows it: in fours, a wider gap in the middle."""
     groups = [fingerprint[at : at + 4] for at in range(0, len(fingerprint), 4)]

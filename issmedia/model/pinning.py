@@ -3,14 +3,18 @@
 Times are seconds since 1970, as OpenPGP counts them. User ids are text of whoever made the key: show them with `shown`.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+import hashlib
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated
 
 import msgspec
 
-from issmedia.base.errors import FormatError
+from issmedia.base.digest import Digest
+from issmedia.base.errors import FormatError, Problem, UsageError
 from issmedia.model.judgement import Fingerprint
+from issmedia.model.names import shown
 from issmedia.model.openpgp import (
     PRIVATE_KEY_BLOCK,
     PUBLIC_KEY,
@@ -24,6 +28,8 @@ from issmedia.model.openpgp import (
     USER_ID,
     armored,
     armored_blocks,
+    body_of,
+    grouped,
     packets,
 )
 
@@ -106,6 +112,40 @@ def pinning(pinned: Iterable[VendorKey], offered: Iterable[VendorKey]) -> Pinnin
     return Pinning(tuple(new), tuple(same), tuple(changed))
 
 
+@dataclass(frozen=True, slots=True)
+class PinnedFile:
+    """A blob of keys that a repository has pinned; `keys` is empty where it cannot be read, and `fault` says why."""
+
+    blob: Digest
+    keys: tuple[VendorKey, ...]
+    fault: str = ""
+
+
+def repinned(
+    held: Sequence[PinnedFile], offered: Sequence[VendorKey], *, renew: Iterable[str] = (), unpin: Iterable[str] = ()
+) -> list[Digest | VendorKey]:
+    """Give what is pinned once keys are added: blobs that stay as they are, and keys that get one of their own.
+
+    `UsageError` for a key whose namesake is pinned with other bytes, unless `renew` has its fingerprint. `unpin` names
+    what goes, by fingerprint or blob. Fingerprints may have blanks in them.
+    """
+    gone = _named(unpin, {key.fingerprint for one in held for key in one.keys} | {one.blob for one in held})
+    plan = pinning((key for one in held for key in one.keys), offered)
+    renewed = {new.fingerprint: new for _, new in plan.changed}
+    _require_asked(plan, _named(renew, {key.fingerprint for key in offered}))
+    found: list[Digest | VendorKey] = []
+    for one in held:
+        keys = tuple(renewed.get(key.fingerprint, key) for key in one.keys if key.fingerprint not in gone)
+        if one.blob not in gone:
+            found += [one.blob] if keys == one.keys else keys
+    return [*found, *plan.new]
+
+
+def fingerprints(data: bytes) -> tuple[str, ...]:
+    """Give the fingerprints of the keys in a file of keys, sorted, each once; nothing else in it is looked at."""
+    return tuple(sorted({_fingerprint(key) for key in key_packets(data)}))
+
+
 def key_packets(data: bytes) -> tuple[bytes, ...]:
     """Take a file of public keys apart, armored (with text around its blocks) or binary: the packets of each key.
 
@@ -124,6 +164,32 @@ def key_packets(data: bytes) -> tuple[bytes, ...]:
 def day(seconds: int) -> str:
     """Write the day of a moment in UTC: `2026-01-31`; the last day there is for what lies behind it."""
     return datetime.fromtimestamp(min(seconds, 253_402_300_799), UTC).strftime("%Y-%m-%d")
+
+
+def _named(names: Iterable[str], known: Collection[str]) -> set[str]:
+    """Find what is meant by names of keys; `UsageError` for one that is not known."""
+    meant = {"".join(name.split()): name for name in names}
+    plain = {one.casefold(): one for one in known}
+    if unknown := [name for short, name in meant.items() if short.casefold() not in plain]:
+        raise UsageError(f"no key {shown(min(unknown))}", hint="issmedia repo show has the fingerprints of its keys")
+    return {plain[short.casefold()] for short in meant}
+
+
+def _require_asked(plan: Pinning, renew: Collection[str]) -> None:
+    """Refuse keys that would replace a pinned one, unless that was asked for."""
+    changed = [new for _, new in plan.changed if new.fingerprint not in renew]
+    if changed:
+        raise UsageError(
+            "a key is pinned already, and the one offered has other bytes: a later day of expiry, or an attack",
+            hint=f"check it, then: --renew {changed[0].fingerprint}",
+            problems=[Problem(grouped(new.fingerprint), " ".join(new.user_ids)) for new in changed],
+        )
+
+
+def _fingerprint(key: bytes) -> str:
+    """Hash the primary key as RFC 4880, 12.2 says; that it is of version 4 is for whoever verifies with it."""
+    body = body_of(packets(key, most=_MAX_PACKETS)[0])
+    return hashlib.sha1(b"\x99" + len(body).to_bytes(2) + body, usedforsecurity=False).hexdigest().upper()
 
 
 def _blocks(data: bytes) -> Iterator[bytes]:

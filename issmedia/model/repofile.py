@@ -48,8 +48,8 @@ _FOR_CLIENTS = frozenset(
 class RepoSection:
     """One repository of a `.repo` file; `transport` has all that is no secret, `secrets` the rest, never shown.
 
-    `gpgkeys` are where the file says the vendor's keys lie: named, not trusted. `passed_over` are options of it that
-    mean nothing here.
+    `gpgkeys` are where the file says the vendor's keys lie: named, not trusted; `gpgcheck` and `repo_gpgcheck` are None
+    where it is silent. `passed_over` are options of it that mean nothing here.
     """
 
     id: str
@@ -57,8 +57,8 @@ class RepoSection:
     source: str
     transport: Transport
     enabled: bool
-    gpgcheck: bool
-    repo_gpgcheck: bool
+    gpgcheck: bool | None
+    repo_gpgcheck: bool | None
     gpgkeys: tuple[str, ...] = ()
     passed_over: tuple[str, ...] = ()
     secrets: dict[str, str] = field(default_factory=dict, repr=False)
@@ -95,8 +95,8 @@ def _section(name: str, options: dict[str, str], where: str) -> RepoSection:
         source=source,
         transport=_transport(said, kind, others),
         enabled=said.flag("enabled", default=True),
-        gpgcheck=said.flag("gpgcheck", default=False) or said.flag("pkg_gpgcheck", default=False),
-        repo_gpgcheck=said.flag("repo_gpgcheck", default=False),
+        gpgcheck=said.choice("gpgcheck", "pkg_gpgcheck"),
+        repo_gpgcheck=said.choice("repo_gpgcheck"),
         gpgkeys=said.words("gpgkey"),
         passed_over=tuple(sorted(options.keys() - said.asked - _FOR_CLIENTS)),
         secrets=secrets,
@@ -131,6 +131,11 @@ class _Options:
         if value and value not in _TRUE | _FALSE:
             raise FormatError(f"{key} is neither yes nor no", where=self.where)
         return value in _TRUE if value else default
+
+    def choice(self, *keys: str) -> bool | None:
+        """Give a yes where one of these says so, else a no where one does, None where all are absent."""
+        said = [self.flag(key, default=False) for key in keys if self.text(key) is not None]
+        return any(said) if said else None
 
     def number(self, key: str) -> int | None:
         """Give a positive number, with k, M or G behind it; None where it is absent or 0."""

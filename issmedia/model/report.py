@@ -10,6 +10,7 @@ import msgspec
 
 from issmedia.base.digest import Digest
 from issmedia.model.diff import Diff, Totals
+from issmedia.model.judgement import Outcome
 from issmedia.model.manifest import BaseEntry, Count, Manifest, Missing, SiteName
 
 NAMESPACE_REPORT = "issmedia-report"
@@ -20,6 +21,16 @@ class Signer(msgspec.Struct, frozen=True):
 
     fingerprint: str
     name: str
+
+
+class Trust(msgspec.Struct, frozen=True):
+    """What checking upstream's signatures of a repository gave `here`, by the keys pinned at this site, and what the
+    site that made the bundle has `claimed` of it; None where nobody looked.
+    """
+
+    repository: str
+    here: Outcome | None
+    claimed: Outcome | None
 
 
 class Step(msgspec.Struct, frozen=True):
@@ -57,6 +68,7 @@ class Report(msgspec.Struct, frozen=True):
     cves: tuple[str, ...]
     changes: Diff
     left_out: tuple[Missing, ...]
+    trust: tuple[Trust, ...]
     steps: tuple[Step, ...]
     tools: dict[str, str]
 
@@ -70,6 +82,7 @@ def report_of(
     at: SiteName,
     time: str,
     signers: tuple[Signer, ...],
+    trust: tuple[Trust, ...],
     steps: tuple[Step, ...],
     tools: dict[str, str],
 ) -> Report:
@@ -95,6 +108,7 @@ def report_of(
         cves=changes.cves,
         changes=changes,
         left_out=manifest.incomplete,
+        trust=trust,
         steps=steps,
         tools=tools,
     )

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from issmedia.base.digest import Digest
 from issmedia.model.documents import LeftOut
+from issmedia.model.judgement import Outcome
 from issmedia.model.manifest import BaseEntry, ProductEntry, SiteName, Stored, Tool
 from issmedia.model.tree import Tree
 
@@ -41,6 +42,7 @@ class RepositoryTarget:
     packages: int
     incomplete: tuple[LeftOut, ...]
     bases: tuple[Tree, ...] = ()
+    trust: Outcome | None = None
 
     @property
     def path(self) -> str:

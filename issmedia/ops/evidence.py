@@ -12,7 +12,7 @@ from issmedia.depot.depot import Depot
 from issmedia.model import strictjson
 from issmedia.model.manifest import Manifest, VerifiedBundle
 from issmedia.model.move import moves_in
-from issmedia.model.report import Report, Step
+from issmedia.model.report import Report, Step, Trust
 from issmedia.model.state import State, snapshot_state
 
 
@@ -63,10 +63,27 @@ def before_import(manifest: Manifest, imports: Sequence[LedgerEntry]) -> State:
     return snapshot_state("before the import", time, trees)
 
 
-def steps_of_import(bundle: VerifiedBundle) -> tuple[Step, ...]:
+def trust_in_import(depot: Depot, manifest: Manifest) -> tuple[Trust, ...]:
+    """Say what came of upstream's signatures: found here for what stands here now, and as the sender claims."""
+    with depot.catalog.reading() as db:
+        current = [(entry, db.names.current(entry.path)) for entry in manifest.repositories]
+    found = [
+        Trust(entry.path, now.trust if now is not None and now.tree == entry.tree else None, entry.trust)
+        for entry, now in current
+    ]
+    return tuple(one for one in found if one.here or one.claimed)
+
+
+def trust_in_export(manifest: Manifest) -> tuple[Trust, ...]:
+    """Say what came of upstream's signatures when the repositories were synced here."""
+    return tuple(Trust(entry.path, entry.trust, None) for entry in manifest.repositories if entry.trust)
+
+
+def steps_of_import(bundle: VerifiedBundle, trust: Sequence[Trust]) -> tuple[Step, ...]:
     """Say what each verification step found; an import that got here passed them all."""
     manifest, volumes = bundle.manifest, [volume.entry for volume in bundle.volumes]
     count, size = sum(one.files for one in volumes), sum(one.bytes for one in volumes)
+    judged = sum(one.here is not None for one in trust)
     found = (
         ("open", f"{count_text(len(volumes), 'volume')}"),
         ("read", f"manifest of {len(bundle.manifest_bytes):,} bytes, id {bundle.id}"),
@@ -86,6 +103,7 @@ def steps_of_import(bundle: VerifiedBundle) -> tuple[Step, ...]:
             f"{count_text(count, 'file')}, {bytes_text(size)}: those that were lacking are hashed as they were copied",
         ),
         ("complete", "every blob of every tree is in the store"),
+        ("upstream", f"signatures of {count_text(judged, 'repository', 'repositories')} judged by keys pinned here"),
     )
     return tuple(Step(number, name, text) for number, (name, text) in enumerate(found, 1))
 

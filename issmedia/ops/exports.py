@@ -262,6 +262,7 @@ def _target(db: Session, store: Store, repository: Repository, bases: Sequence[S
         packages=snapshot.packages,
         incomplete=snapshot.incomplete,
         bases=_base_trees(store, repository.path, bases),
+        trust=snapshot.trust,
     )
 
 

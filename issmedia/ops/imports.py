@@ -1,7 +1,8 @@
 """import: a `VerifiedBundle` → blobs in the store, then names in one transaction.
 
-Nothing is named before every byte was checked; blobs of a refused bundle that were good stay in the store, unnamed,
-and save the next run their copying. Publishing is `ops.publish`.
+Nothing is named before every byte was checked, and upstream's signatures too where keys are pinned here. Blobs of a
+refused bundle that were good stay in the store, unnamed, and save the next run their copying. Publishing is
+`ops.publish`.
 """
 
 from collections.abc import Mapping, Sequence, Set
@@ -15,13 +16,14 @@ from issmedia.base.units import count_text
 from issmedia.bundle import layout, payload
 from issmedia.bundle.coming import Coming, in_parts, join_parts
 from issmedia.bundle.taking import Keep, Read
-from issmedia.content.base import ReadInventory
+from issmedia.content.base import Arrived, JudgeArrived, ReadInventory
 from issmedia.depot.catalog import Session
 from issmedia.depot.depot import Depot, OwnedDepot
 from issmedia.depot.named import named_among
 from issmedia.depot.store import Store, Writing
 from issmedia.model.arrivals import Arrival, needed
-from issmedia.model.documents import LeftOut, Product, Repository, Snapshot
+from issmedia.model.documents import MAX_OPENPGP_KEY, LeftOut, Product, Repository, Snapshot
+from issmedia.model.judgement import Outcome, require_good, warnings
 from issmedia.model.manifest import Manifest, Missing, RepositoryEntry, VerifiedBundle
 from issmedia.model.move import Move, moved_facts
 from issmedia.model.tree import Tree, blobs_of
@@ -60,11 +62,12 @@ def import_bundle(
     depot: OwnedDepot,
     *,
     inventory: ReadInventory,
+    judge: JudgeArrived,
     now: str,
     workers: int,
     report: Report,
 ) -> Imported:
-    """Do steps 9 to 12, then move the names, all or none. Idempotent, and resumed by running it again.
+    """Do steps 9 to 13, then move the names, all or none. Idempotent, and resumed by running it again.
 
     Of volumes that come one after another each is stored as it comes; the last one that was needed moves the names.
     """
@@ -81,10 +84,14 @@ def import_bundle(
     result = _with(result, content, copied)
     if copied.arrivals:
         return result
+    trust = _judged(bundle, depot, result, content.trees, judge=judge, now=now)
+    require_good(trust)
+    for one in warnings(trust):
+        report(Warned(one.message, one.where))
     with depot.catalog.changing() as db:
         _index(db, content.trees, depot.store, inventory, report)
         if result.moved or not result.again:
-            _move_names(db, bundle, result.moved, now=now)
+            _move_names(db, bundle, result.moved, trust, now=now)
     _end(coming, depot)
     return result
 
@@ -280,6 +287,39 @@ def _end(coming: Coming, depot: OwnedDepot) -> None:
     coming.ended(helpers)
 
 
+def _judged(
+    bundle: VerifiedBundle,
+    depot: Depot,
+    result: Imported,
+    trees: Mapping[Digest, Tree],
+    *,
+    judge: JudgeArrived,
+    now: str,
+) -> dict[str, Outcome]:
+    """Step 13: judge upstream's signatures of what moves, where this site asks for it; writes nothing."""
+    moving = {one.repository for one in result.moved}
+    entries = [entry for entry in bundle.manifest.repositories if entry.path in moving]
+    with depot.catalog.reading() as db:
+        known = [(entry, found) for entry in entries if (found := db.names.repository(entry.path))]
+        arrived = [_arrived(db, depot.store, entry, trees[entry.tree], of=found) for entry, found in known]
+    outcomes = {one.repository.path: judge(one, depot.store.open, now) for one in arrived}
+    return {path: outcome for path, outcome in outcomes.items() if outcome is not None}
+
+
+def _arrived(db: Session, store: Store, entry: RepositoryEntry, tree: Tree, *, of: Repository) -> Arrived:
+    """Say what came. Only what this site itself judged in an import counts as judged: a sync asks other questions."""
+    before = db.names.current(entry.path)
+    again = before if before is not None and before.trust and before.bundle and store.holds(before.tree) else None
+    return Arrived(
+        of,
+        tree,
+        keys=tuple(store.read(key, MAX_OPENPGP_KEY) for key in of.keys),
+        signed_metadata=entry.signed_metadata or (before is not None and before.signed_metadata),
+        before=store.tree(again.tree) if again else None,
+        judged=again.trust if again else None,
+    )
+
+
 def _keeper(writing: Writing, wanted: Mapping[Digest, int]) -> Keep:
     def keep(expected: Digest, size: int, read: Read) -> tuple[Digest, int]:
         if expected not in wanted:
@@ -309,18 +349,22 @@ def _index(db: Session, trees: Mapping[Digest, Tree], store: Store, read: ReadIn
                 report(Warned(f"cannot be read, and is carried as it is: {problem.message}", where=problem.where))
 
 
-def _move_names(db: Session, bundle: VerifiedBundle, moved: Sequence[Move], *, now: str) -> None:
+def _move_names(
+    db: Session, bundle: VerifiedBundle, moved: Sequence[Move], trust: Mapping[str, Outcome], *, now: str
+) -> None:
     manifest, moving = bundle.manifest, {one.repository for one in moved}
     for product in manifest.products:
         db.names.add_product(Product(product.label, product.name))
     for entry in manifest.repositories:
         if entry.path in moving:
-            _move(db, manifest, entry, bundle.id, now=now)
+            _move(db, manifest, entry, bundle.id, trust.get(entry.path), now=now)
     db.history.record(bundle.id, manifest, "import", bundle.signers, now=now)
     db.ledger.append("import", _facts(bundle, moved), now=now)
 
 
-def _move(db: Session, manifest: Manifest, entry: RepositoryEntry, bundle: Digest, *, now: str) -> None:
+def _move(
+    db: Session, manifest: Manifest, entry: RepositoryEntry, bundle: Digest, trust: Outcome | None, *, now: str
+) -> None:
     if db.names.repository(entry.path) is None:
         db.names.add_repository(Repository(entry.product, entry.label, entry.name, content_type=entry.content_type))
     left_out = tuple(LeftOut(one.path, one.reason) for one in manifest.incomplete if one.repository == entry.path)
@@ -337,6 +381,7 @@ def _move(db: Session, manifest: Manifest, entry: RepositoryEntry, bundle: Diges
         bundle=bundle,
         origin=manifest.site.id,
         origin_taken=entry.taken,
+        trust=trust,
     )
     db.names.add_snapshot(snapshot)
 

@@ -1,26 +1,74 @@
 """init, product, repo: the names a site works with."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 
 from issmedia.base import files
 from issmedia.base.digest import Digest
 from issmedia.base.errors import FormatError, UsageError
+from issmedia.base.events import Note, Report, ignore
+from issmedia.content.yum.judge import Judge
 from issmedia.depot.catalog import Session
 from issmedia.depot.depot import Depot, OwnedDepot, create_depot
 from issmedia.depot.smallfile import write_small
 from issmedia.model.documents import MAX_OPENPGP_KEY, Product, Repository
+from issmedia.model.judgement import Policy
 from issmedia.model.manifest import SiteName
 from issmedia.model.names import checked_label, shown
+from issmedia.model.openpgp import grouped
+from issmedia.model.pinning import MAX_KEY_FILE, PinnedFile, VendorKey, day, repinned
 from issmedia.model.repofile import RepoSection
 from issmedia.model.selection import Selection
 from issmedia.model.transport import NOTHING_CHOSEN, Kind, Transport
+from issmedia.net.keyfile import fetch_key
 from issmedia.net.upstream import checked_files, checked_source
 
-_ARMOR = (b"-----BEGIN PGP PUBLIC KEY BLOCK-----", b"-----END PGP PUBLIC KEY BLOCK-----")
+
+@dataclass(frozen=True, slots=True)
+class KeyFile:
+    """A file of keys to pin: its bytes, or None where they are to be fetched from `where`, a URL."""
+
+    where: str
+    data: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Signatures:
+    """What was said of upstream's signatures; nothing pinned goes, or changes, that `unpin` or `renew` does not name.
+
+    Keys are named by their fingerprints. A policy `default` takes back what was chosen. `environment` names proxies.
+    """
+
+    keys: tuple[KeyFile, ...] = ()
+    renew: tuple[str, ...] = ()
+    unpin: tuple[str, ...] = ()
+    gpgcheck: Policy | Literal["default"] | None = None
+    repo_gpgcheck: Policy | Literal["default"] | None = None
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+    def of(self, repository: Repository) -> Repository:
+        """Take over the policies."""
+        return msgspec.structs.replace(
+            repository,
+            gpgcheck=_policy(self.gpgcheck, repository.gpgcheck),
+            repo_gpgcheck=_policy(self.repo_gpgcheck, repository.repo_gpgcheck),
+        )
+
+
+NOTHING_SAID = Signatures()
+
+
+@dataclass(frozen=True, slots=True)
+class Configured:
+    """A repository, and the keys that are pinned for it."""
+
+    repository: Repository
+    pinned: tuple[PinnedFile, ...] = ()
 
 
 def init(root: Path, *, name: str, site_id: str, now: str) -> Depot:
@@ -50,25 +98,26 @@ def add_repository(
     source: str,
     *,
     name: str | None,
-    keys: Sequence[bytes],
+    signatures: Signatures = NOTHING_SAID,
     now: str,
     transport: Transport = NOTHING_CHOSEN,
     selection: Selection | None = None,
-) -> Repository:
-    """Add a repository and, where it is absent, its product; `keys` are armored OpenPGP public keys to pin.
+    report: Report = ignore,
+) -> Configured:
+    """Add a repository and, where it is absent, its product. Keys are reported before they are pinned.
 
     `source` is an absolute path, or a URL without credentials; `UsageError` for any other. `selection` is what is
     wanted of it.
     """
     product, label = split_path(path)
     source = _checked(source, transport)
-    pinned = _store_keys(depot, keys)
-    repository = Repository(product, label, name or path, source, keys=pinned, transport=transport, selection=selection)
+    repository = Repository(product, label, name or path, source, transport=transport, selection=selection)
+    found = _pinned(depot, signatures.of(repository), signatures, report)
     with depot.catalog.changing() as db:
         db.names.add_product(Product(product, product))
-        db.names.add_repository(repository)
-        _note_keys(db, repository, now=now)
-    return repository
+        db.names.add_repository(found.repository)
+        _note_signatures(db, None, found, now=now)
+    return found
 
 
 def change_repository(
@@ -77,35 +126,48 @@ def change_repository(
     *,
     source: str | None,
     name: str | None,
-    keys: Sequence[bytes] | None,
+    signatures: Signatures = NOTHING_SAID,
     select: Callable[[Selection], Selection] | None = None,
     now: str,
     transport: Transport = NOTHING_CHOSEN,
-) -> Repository:
-    """Change what is given and leave the rest; `keys` replaces all pinned keys, `select` changes the selection."""
+    report: Report = ignore,
+) -> Configured:
+    """Change what is given and leave the rest; keys are added to those pinned, `select` changes the selection."""
     if source is None and (transport.kind != Kind.PLAIN or transport.others):
         raise UsageError("a list or further base URLs want a source beside them", hint="issmedia repo set --source URL")
-    pinned = None if keys is None else _store_keys(depot, keys)
+    old = repository_of(depot, path)
+    chosen = old.transport.updated(transport)
+    new = msgspec.structs.replace(
+        old,
+        name=name or old.name,
+        source=old.source if source is None else source,
+        transport=chosen if source is None else chosen.moved(transport),
+        selection=old.selection if select is None else _selected(select(old.selection or Selection())),
+    )
+    if new.source is not None and (source is not None or transport != NOTHING_CHOSEN):
+        _checked(new.source, new.transport)
+    found = _pinned(depot, signatures.of(new), signatures, report)
     with depot.catalog.changing() as db:
-        old = db.names.repository(path)
-        if old is None:
-            raise UsageError(f"no repository {shown(path)}", hint="issmedia repo list")
-        chosen = old.transport.updated(transport)
-        chosen = chosen if source is None else chosen.moved(transport)
-        new = msgspec.structs.replace(
-            old,
-            name=name or old.name,
-            source=old.source if source is None else source,
-            keys=old.keys if pinned is None else pinned,
-            transport=chosen,
-            selection=old.selection if select is None else _selected(select(old.selection or Selection())),
-        )
-        if new.source is not None and (source is not None or transport != NOTHING_CHOSEN):
-            _checked(new.source, new.transport)
-        db.names.update_repository(new)
-        if pinned is not None:
-            _note_keys(db, new, now=now)
-    return new
+        db.names.update_repository(found.repository)
+        _note_signatures(db, old, found, now=now)
+        if signatures.renew and (current := db.names.current(path)):
+            db.names.restate(msgspec.structs.replace(current, trust=None))  # the key now says something else
+    return found
+
+
+def repository_of(depot: Depot, path: str) -> Repository:
+    """Give the repository `PRODUCT/REPO`, or raise `UsageError`."""
+    with depot.catalog.reading() as db:
+        found = db.names.repository(path)
+    if found is None:
+        raise UsageError(f"no repository {shown(path)}", hint="issmedia repo list")
+    return found
+
+
+def pinned_keys(depot: Depot, repository: Repository) -> tuple[PinnedFile, ...]:
+    """Read the keys that are pinned for a repository."""
+    with ExitStack() as stack:
+        return tuple(_held(stack.enter_context(Judge()), depot, repository)) if repository.keys else ()
 
 
 def _selected(selection: Selection) -> Selection | None:
@@ -123,12 +185,15 @@ def remove_repository(depot: OwnedDepot, path: str, *, now: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class FromFile:
-    """What became of a section of a `.repo` file: added as `repository`, or None. `gpgkeys` are named, not trusted."""
+    """What became of a section of a `.repo` file: added as `repository`, or None. `gpgkeys` are named, not trusted.
+
+    `gpgcheck` and `repo_gpgcheck` are what the file says, None where it is silent.
+    """
 
     section: str
     repository: Repository | None
-    gpgcheck: bool
-    repo_gpgcheck: bool
+    gpgcheck: bool | None
+    repo_gpgcheck: bool | None
     gpgkeys: tuple[str, ...]
     passed_over: tuple[str, ...]
     credentials: str | None
@@ -140,14 +205,15 @@ def import_repofile(
     sections: Sequence[RepoSection],
     *,
     only: Sequence[str],
-    keys: Sequence[bytes],
+    signatures: Signatures = NOTHING_SAID,
     now: str,
     transport: Transport = NOTHING_CHOSEN,
+    report: Report = ignore,
 ) -> list[FromFile]:
     """Add repositories of a `.repo` file to a product: all that are enabled, or `only` those named. All, or none.
 
-    What `transport` says goes before the file. `keys` are pinned for each; those that the file names are not. Passwords
-    of the file go to files of mode 0600 in the depot.
+    What `transport` and `signatures` say goes before the file. The keys said are pinned for each; those that the file
+    names are not. Passwords of the file go to files of mode 0600 in the depot.
     """
     if unknown := set(only) - {one.id for one in sections}:
         raise UsageError(f"no section {shown(min(unknown))}", hint="names stand in [brackets]")
@@ -159,14 +225,26 @@ def import_repofile(
                 raise UsageError(f"repository {repository.path} is there already", hint="issmedia repo set changes it")
     for one in chosen:
         _keep_secrets(depot, new[one.id], one)
-    pinned = _store_keys(depot, keys)
+    found = {one.id: _pinned(depot, _asked(new[one.id], one, signatures), signatures, report) for one in chosen}
     with depot.catalog.changing() as db:
-        for label, repository in new.items():
-            new[label] = msgspec.structs.replace(repository, keys=pinned)
+        for each in found.values():
             db.names.add_product(Product(product, product))
-            db.names.add_repository(new[label])
-            _note_keys(db, new[label], now=now)
-    return [_outcome(one, new.get(one.id)) for one in sections]
+            db.names.add_repository(each.repository)
+            _note_signatures(db, None, each, now=now)
+    return [_outcome(one, found[one.id].repository if one.id in found else None) for one in sections]
+
+
+def _asked(repository: Repository, section: RepoSection, said: Signatures) -> Repository:
+    """Take over what a section asks of signatures, once there is a key to check them by; what was said goes before.
+
+    A file that asks for none gets a warning for each that is not good: that breaks no sync, and hides nothing.
+    """
+    if said.keys:
+        gpgcheck: Policy | None = "warn" if section.gpgcheck is False else None
+        policies: dict[bool | None, Policy | None] = {True: "require", False: "warn", None: None}
+        repo_gpgcheck = policies[section.repo_gpgcheck]
+        repository = msgspec.structs.replace(repository, gpgcheck=gpgcheck, repo_gpgcheck=repo_gpgcheck)
+    return said.of(repository)
 
 
 def _of_section(depot: OwnedDepot, product: str, section: RepoSection, said: Transport) -> Repository:
@@ -223,17 +301,73 @@ def split_path(path: str) -> tuple[str, str]:
     return checked_label(product), checked_label(label)
 
 
-def _store_keys(depot: OwnedDepot, keys: Sequence[bytes]) -> tuple[Digest, ...]:
-    for key in keys:
-        text = key.strip()
-        if len(key) > MAX_OPENPGP_KEY or not (text.startswith(_ARMOR[0]) and text.endswith(_ARMOR[1])):
-            raise FormatError(
-                "not one armored OpenPGP public key", hint="gpg --armor --export KEY > FILE makes such a file"
-            )
+def _pinned(depot: OwnedDepot, repository: Repository, said: Signatures, report: Report) -> Configured:
+    """Add keys to those of a repository, and take away, as it was said; the catalog does not know yet."""
+    if not (repository.keys or said.keys or said.unpin or said.renew):
+        return Configured(repository)
+    with Judge() as judge:
+        held = list(_held(judge, depot, repository))
+        offered = [key for one in said.keys for key in judge.read_keys(_data(one, repository, said), where=one.where)]
+    found = repinned(held, offered, renew=said.renew, unpin=said.unpin)
+    for key in found:
+        if isinstance(key, VendorKey):
+            report(Note(f"pinning {key_text(key)}"))
+    pinned = {one.blob: one for one in _stored(depot, found, held)}
+    return Configured(msgspec.structs.replace(repository, keys=tuple(pinned)), tuple(pinned.values()))
+
+
+def _stored(
+    depot: OwnedDepot, pinned: Sequence[Digest | VendorKey], held: Sequence[PinnedFile]
+) -> Iterator[PinnedFile]:
+    """Keep each new key as a blob of its own."""
+    known = {one.blob: one for one in held}
     with depot.store.writing() as writing:
-        return tuple(dict.fromkeys(writing.add_bytes(key) for key in keys))
+        for one in pinned:
+            yield PinnedFile(writing.add_bytes(one.armor), (one,)) if isinstance(one, VendorKey) else known[one]
 
 
-def _note_keys(db: Session, repository: Repository, *, now: str) -> None:
-    if repository.keys:
-        db.ledger.append("keys pinned", {"repository": repository.path, "keys": list(repository.keys)}, now=now)
+def _held(judge: Judge, depot: Depot, repository: Repository) -> Iterator[PinnedFile]:
+    """Read what is pinned; a file that an earlier issmedia took and nobody should trust says so."""
+    for blob in repository.keys:
+        try:
+            keys = judge.read_keys(depot.store.read(blob, MAX_OPENPGP_KEY), where=blob)
+        except FormatError as error:
+            yield PinnedFile(blob, (), error.message)
+        else:
+            yield PinnedFile(blob, keys)
+
+
+def _data(key: KeyFile, repository: Repository, said: Signatures) -> bytes:
+    """Give the bytes of a file of keys, fetched where that is needed."""
+    if key.data is not None:
+        return key.data
+    sources = (repository.source or "", *repository.transport.others)
+    return fetch_key(
+        key.where,
+        limit=MAX_KEY_FILE,
+        sources=sources,
+        transport=repository.transport,
+        environment=said.environment,
+    )
+
+
+def key_text(key: VendorKey) -> str:
+    """Describe a key in a line: fingerprint, user ids, until when."""
+    life = "REVOKED" if key.revoked else f"expires {day(key.expires)}" if key.expires else "does not expire"
+    return f"{grouped(key.fingerprint)}  {', '.join(map(shown, key.user_ids)) or '(no user id)'}  {life}"
+
+
+def _policy(said: Policy | Literal["default"] | None, before: Policy | None) -> Policy | None:
+    return before if said is None else None if said == "default" else said
+
+
+def _note_signatures(db: Session, old: Repository | None, found: Configured, *, now: str) -> None:
+    """Record what is pinned and what is asked of signatures, where that changed."""
+    new = found.repository
+    if new.keys != (old.keys if old else ()):
+        fingerprints = sorted({key.fingerprint for one in found.pinned for key in one.keys})
+        facts = {"repository": new.path, "keys": list(new.keys), "fingerprints": fingerprints}
+        db.ledger.append("keys pinned", facts, now=now)
+    if (new.gpgcheck, new.repo_gpgcheck) != ((old.gpgcheck, old.repo_gpgcheck) if old else (None, None)):
+        policies = {"repository": new.path, "gpgcheck": new.gpgcheck, "repo_gpgcheck": new.repo_gpgcheck}
+        db.ledger.append("signature policy", policies, now=now)

@@ -3,6 +3,7 @@
 import contextlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import BinaryIO
 
 from msgspec.structs import replace
@@ -10,12 +11,13 @@ from msgspec.structs import replace
 from issmedia.base.digest import Digest, digest_of
 from issmedia.base.errors import DamagedBlobError, UpstreamError
 from issmedia.base.events import Report, Warned
-from issmedia.content.base import Choice, ContentType, Expected, Opening, Previous, Stream, Synced, Upstream
+from issmedia.content.base import Checks, Choice, ContentType, Expected, Opening, Previous, Stream, Synced, Upstream
 from issmedia.depot.catalog import Session
 from issmedia.depot.depot import OwnedDepot
 from issmedia.depot.partials import Partial
 from issmedia.depot.store import Store, Writing
-from issmedia.model.documents import LeftOut, Repository, Snapshot
+from issmedia.model.documents import MAX_OPENPGP_KEY, LeftOut, Repository, Snapshot
+from issmedia.model.judgement import Outcome
 from issmedia.model.move import Move, moved_facts
 from issmedia.model.package import Inventory
 from issmedia.model.selection import Selection
@@ -26,7 +28,7 @@ from issmedia.model.tree import tree_of
 class SyncResult:
     """What a sync did. `changed` says a new snapshot was made; `incomplete` is what could not be had.
 
-    `selected` says that it is a selection of what upstream has.
+    `selected` says that it is a selection of what upstream has, `trust` what checking its signatures gave.
     """
 
     repository: str
@@ -37,6 +39,7 @@ class SyncResult:
     size: int
     incomplete: tuple[LeftOut, ...]
     selected: bool = False
+    trust: Outcome | None = None
 
 
 def sync(
@@ -44,7 +47,7 @@ def sync(
 ) -> SyncResult:
     """Bring upstream's state into the depot, bytes unchanged, or what is selected of it.
 
-    What fails leaves the snapshot before as current.
+    What fails, or is not signed as it must be, leaves the snapshot before as current.
     """
     with depot.catalog.reading() as db:
         before = db.names.current(repository.path)
@@ -55,7 +58,8 @@ def sync(
     if repository.selection is not None:
         run = content.selecting(_choice(repository.selection, neighbours, depot.store))
     with depot.store.writing() as writing:
-        found = run(upstream, StoreSink(depot.store, writing), previous, report)
+        checks = _checks(repository, depot.store, now=now)
+        found = run(upstream, StoreSink(depot.store, writing), previous, report, checks=checks)
         listing = found.tree.encode()
         if not depot.store.has(digest_of(listing), len(listing)):
             writing.add_bytes(listing)
@@ -68,10 +72,17 @@ def sync(
     changed = before is None or _facts(before) != _facts(snapshot)
     if changed:
         _record(depot, before, snapshot, inventory, now=now)
-    elif before is not None and before.selected != snapshot.selected:
+    elif before is not None and (before.selected, before.trust) != (snapshot.selected, snapshot.trust):
         with depot.catalog.changing() as db:
-            db.names.restate(replace(before, selected=snapshot.selected))
+            db.names.restate(replace(before, selected=snapshot.selected, trust=snapshot.trust))
     return _result(snapshot, changed=changed)
+
+
+def _checks(repository: Repository, store: Store, *, now: str) -> Checks:
+    """Say how upstream's signatures are judged."""
+    keys = tuple(store.read(key, MAX_OPENPGP_KEY) for key in repository.keys)
+    seconds = int(datetime.fromisoformat(now).timestamp())
+    return Checks(keys, repository.gpgcheck, repository.repo_gpgcheck, seconds)
 
 
 def _was_signed(before: Snapshot, db: Session) -> bool:
@@ -89,7 +100,7 @@ def _previous(before: Snapshot, store: Store, *, signed: bool) -> Previous:
     except DamagedBlobError:
         return Previous(tree_of(()), incomplete=True, signed_metadata=signed)
     whole = not before.incomplete and all(store.has(entry.sha256, entry.size) for entry in tree.entries)
-    return Previous(tree, not whole, signed, before.selected)
+    return Previous(tree, not whole, signed, before.selected, before.trust)
 
 
 def _neighbours(db: Session, repository: Repository) -> list[tuple[Repository, Snapshot]]:
@@ -229,6 +240,7 @@ def _snapshot(repository: Repository, upstream: Upstream, found: Synced, invento
         incomplete=found.incomplete,
         source=upstream.url,
         selected=found.selected,
+        trust=found.trust,
     )
 
 
@@ -258,4 +270,5 @@ def _result(snapshot: Snapshot, *, changed: bool) -> SyncResult:
         size=snapshot.size,
         incomplete=snapshot.incomplete,
         selected=snapshot.selected is not None,
+        trust=snapshot.trust,
     )

@@ -31,7 +31,19 @@ def commands(command: click.Command = cli, path: Line = ()) -> Iterator[Line]:
 
 EVERY = list(commands())
 SITE_FIELDS = {"label", "site", "added", "keys", "last_export", "receipts", "receipt"}
-REPOSITORY_FIELDS = {"product", "label", "name", "source", "content_type", "keys", "transport", "selection"}
+REPOSITORY_FIELDS = {
+    "product",
+    "label",
+    "name",
+    "source",
+    "content_type",
+    "keys",
+    "transport",
+    "selection",
+    "gpgcheck",
+    "repo_gpgcheck",
+    "pinned",
+}
 LINES: dict[Line, tuple[Line, set[str]]] = {
     ("init",): ((), {"depot", "site"}),
     ("keys", "generate"): (("other",), {"name", "fingerprint", "public"}),
@@ -46,7 +58,7 @@ LINES: dict[Line, tuple[Line, set[str]]] = {
     ("product", "remove"): (("empty",), {"removed"}),
     ("repo", "add"): (("q/r", "/srv"), REPOSITORY_FIELDS),
     ("repo", "import"): (("{repofile}", "--product", "q"), {"sections"}),
-    ("repo", "show"): (("p/zoo",), {"repository", "snapshots"}),
+    ("repo", "show"): (("p/zoo",), {"repository", "pinned", "snapshots"}),
     ("repo", "set"): (("p/zoo", "--name", "Zoo"), REPOSITORY_FIELDS),
     ("repo", "remove"): (("p/farm", "--yes"), {"removed"}),
     ("sync",): ((), {"repositories", "failed", "news"}),
@@ -66,7 +78,7 @@ LINES: dict[Line, tuple[Line, set[str]]] = {
         ("{stick}",),
         {"verified", "bundle", "chain", "signers", "volumes", "missing", "files", "bytes", "incomplete"},
     ),
-    ("import",): (("{stick}",), {"dry_run", "imported", "published", "report", "left_alone"}),
+    ("import",): (("{stick}",), {"dry_run", "imported", "published", "report", "left_alone", "trust"}),
     ("publish",): ((), {"changed", "generation", "repositories", "made"}),
     ("status",): (
         (),

@@ -130,3 +130,36 @@ def test_options_that_cannot_be_meant_change_nothing(site: Site, options: tuple[
     assert outcome.code == 2
     assert "s3cret" not in outcome.err
     assert before == site.state()
+
+
+@pytest.mark.parametrize(
+    ("options", "more", "policies", "says"),
+    [
+        ("gpgcheck=1\nrepo_gpgcheck=1\n", (), (None, "require"), ""),
+        ("gpgcheck=0\nrepo_gpgcheck=0\n", (), ("warn", "warn"), "gpgcheck=0 in the file: what is not good is told"),
+        ("", (), (None, None), ""),
+        ("gpgcheck=0\n", ("--gpgcheck", "require"), ("require", None), ""),
+    ],
+)
+def test_what_the_file_asks_of_signatures_is_taken_over_with_a_key(
+    site: Site, tmp_path: Path, options: str, more: tuple[str, ...], policies: tuple[str | None, ...], says: str
+) -> None:
+    key = tmp_path / "key.asc"
+    key.write_bytes(openpgp_key("vendor").public)
+    file = write(tmp_path / "x.repo", f"[a]\nbaseurl=https://a/\n{options}")
+
+    done = site.do("repo", "import", file, "--product", "q", "--gpg-key", key, *more)
+
+    kept = site.do("repo", "show", "q/a", "--json").document["repository"]
+    assert (kept["gpgcheck"], kept["repo_gpgcheck"]) == policies
+    assert says in done.out
+
+
+def test_without_a_key_the_file_breaks_no_sync_and_says_what_is_missing(site: Site, tmp_path: Path) -> None:
+    file = write(tmp_path / "x.repo", "[a]\nbaseurl=https://a/\ngpgcheck=1\nrepo_gpgcheck=1\ngpgkey=https://k/key\n")
+
+    done = site.do("repo", "import", file, "--product", "q")
+
+    kept = site.do("repo", "show", "q/a", "--json").document["repository"]
+    assert (kept["gpgcheck"], kept["repo_gpgcheck"]) == (None, None)
+    assert "repo_gpgcheck=1 in the file: signatures are checked once a key is pinned" in done.out

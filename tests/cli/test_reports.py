@@ -10,13 +10,16 @@ import pytest
 
 from issmedia.base.digest import digest_of
 from issmedia.depot.signatures import check_signatures
+from issmedia.model.openpgp import grouped
 from issmedia.model.report import NAMESPACE_REPORT
 from issmedia.model.signers import TrustedKey
 from issmedia.model.sshsig import parse_public_line
 from tests.cli.conftest import World
 from tests.makers.crash import forked
 from tests.makers.extras import AdvisorySpec
-from tests.makers.repos import PackageSpec, build_repo
+from tests.makers.openpgp import OpenPGPKey
+from tests.makers.repos import BuiltRepo, PackageSpec, build_repo
+from tests.makers.rpms import build_rpm
 from tests.makers.sites import Site, disconnected_site
 
 NOW = "2026-11-01T00:00:00Z"
@@ -68,7 +71,7 @@ def test_an_import_leaves_a_report_in_the_depot_with_every_step(lab: Site, fix: 
     report = read(directory)
     assert f"report: {directory}/report.html" in said
     assert (report["kind"], report["at"]["name"], report["made_by"]["name"]) == ("import", "lab", "hq")
-    assert [step["number"] for step in report["steps"]] == list(range(1, 13))
+    assert [step["number"] for step in report["steps"]] == list(range(1, 14))
     assert [one["name"] for one in report["signers"]] == ["hq"]
     assert report["totals"]["advisories"] == 1
 
@@ -170,3 +173,34 @@ def test_reports_on_a_medium_are_no_strays_and_no_part_of_the_bundle(lab: Site, 
     (fix / "report.html").write_text("anybody may have written this")
 
     assert lab.do("verify", "--strict", fix, "--json").document["verified"]
+
+
+def test_the_reports_say_what_came_of_upstreams_signatures_at_either_site(
+    hq: Site, lab: Site, signed_repo: BuiltRepo, key: OpenPGPKey, tmp_path: Path
+) -> None:
+    (tmp_path / "vendor.asc").write_bytes(key.public)
+    hq.do("repo", "add", "p/signed", signed_repo.path, "--gpg-key", tmp_path / "vendor.asc")
+    hq.do("sync", "p/signed")
+
+    hq.do("export", "p/signed", "--to", tmp_path / "out")
+    said = lab.do("import", tmp_path / "out").out
+
+    count = len(signed_repo.packages)
+    assert f"p/signed: upstream's signatures, as the sender says: {count} packages good by {key.fingerprint}" in said
+    (exported,), (imported,) = read(tmp_path / "out")["trust"], read(left(lab)[-1])["trust"]
+    assert (exported["here"]["counts"]["good"], exported["claimed"]) == (count, None)
+    assert (imported["here"], imported["claimed"]) == (None, exported["here"])
+    assert grouped(key.fingerprint) in (left(lab)[-1] / "report.html").read_text()
+
+
+def test_a_page_names_what_is_not_good(hq: Site, lab: Site, key: OpenPGPKey, tmp_path: Path) -> None:
+    (tmp_path / "vendor.asc").write_bytes(key.public)
+    mixed = build_repo(tmp_path / "mixed", [build_rpm("plain"), build_rpm("good", signer=key.signer)])
+    hq.do("repo", "add", "p/mixed", mixed.path, "--gpg-key", tmp_path / "vendor.asc", "--gpgcheck", "warn")
+    hq.do("sync", "p/mixed")
+
+    hq.do("export", "p/mixed", "--to", tmp_path / "out")
+
+    page = (tmp_path / "out/report.html").read_text()
+    assert "plain-1.0-1.noarch.rpm: unsigned: has no signature" in page
+    assert "1 package good" in lab.do("inspect", tmp_path / "out").out

@@ -10,7 +10,7 @@ import pytest
 from issmedia.base.digest import Digest, digest_of
 from issmedia.bundle import layout
 from issmedia.bundle.stripes import Code
-from issmedia.model import manifest, recovery
+from issmedia.model import judgement, manifest, recovery
 from issmedia.model.tree import Entry
 from issmedia.ops import verify
 from scripts.source import ROOT
@@ -24,6 +24,11 @@ CLAUSES: dict[str, type[msgspec.Struct]] = {
     "`tool`": manifest.Tool,
     "`products[]`": manifest.ProductEntry,
     "`repositories[]`": manifest.RepositoryEntry,
+    "`repositories[].trust`": judgement.Outcome,
+    "`trust.counts`": judgement.Counts,
+    "`trust.signers[]`": judgement.Signer,
+    "`trust.exceptions[]`": judgement.Exempt,
+    "`trust.metadata`": judgement.Judged,
     "counts": manifest.Count,
     "`trees[]`": manifest.TreeEntry,
     "`trees[].stored`": manifest.Stored,
@@ -47,7 +52,11 @@ def test_a_clause_lists_the_fields_in_their_order(heading: str) -> None:
 
 
 def test_every_part_of_the_manifest_has_a_clause() -> None:
-    assert set(CLAUSES.values()) == {*documents_of(manifest.__name__), *documents_of(recovery.__name__)}
+    assert set(CLAUSES.values()) == {
+        *documents_of(manifest.__name__),
+        *documents_of(judgement.__name__),
+        *documents_of(recovery.__name__),
+    }
 
 
 def test_the_limits_are_those_of_the_code() -> None:
@@ -60,7 +69,7 @@ def test_the_limits_are_those_of_the_code() -> None:
 def test_verification_has_the_steps_that_the_code_cites() -> None:
     steps = re.findall(r"^([0-9]+)\. ", section(TEXT, "Verification"), re.MULTILINE)
 
-    assert steps == [str(number) for number in range(1, 13)]
+    assert steps == [str(number) for number in range(1, 14)]
     assert 'clause "Verification"' in (verify.__doc__ or "")
 
 

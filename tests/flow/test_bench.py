@@ -20,7 +20,7 @@ def test_a_small_measurement_has_every_figure_and_leaves_nothing(tmp_path: Path)
 
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
-    assert len(found["figures"]) + len(found["unmeasured"]) == 50
+    assert len(found["figures"]) + len(found["unmeasured"]) == 53
     assert [one["work"] for one in found["figures"] if one["value"] < 0] == []
     assert [one["work"].strip() for one in found["figures"] if one["target"] is None] == [
         "to cp -r + sync + openssl on all cores",
@@ -31,6 +31,8 @@ def test_a_small_measurement_has_every_figure_and_leaves_nothing(tmp_path: Path)
         "1 % changed, to our first sync",
         "peak memory of the parent",
         "peak memory of a child",
+        "RPM signatures, 40 by RSA2k",
+        "RPM signatures, 40 by RSA4k",
     ]
     assert list(tmp_path.iterdir()) == []
 

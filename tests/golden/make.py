@@ -120,8 +120,9 @@ def _url(path: str) -> str:
 
 
 def _add(depot: OwnedDepot, path: str) -> None:
-    keys = [VENDOR.public] if path == "demo/zoo" else []
-    setup.add_repository(depot, path, _url(path), name=None, keys=keys, now=CREATED)
+    keys = (setup.KeyFile("golden.asc", VENDOR.public),) if path == "demo/zoo" else ()
+    signatures = setup.Signatures(keys=keys)
+    setup.add_repository(depot, path, _url(path), name=None, signatures=signatures, now=CREATED)
 
 
 def _sync(depot: OwnedDepot, path: str, source: Path) -> None:

@@ -14,6 +14,7 @@ from issmedia.base.digest import Digest
 from issmedia.base.errors import VerifyError
 from issmedia.base.events import ignore
 from issmedia.bundle.planning import plan_bundle
+from issmedia.content.yum.recheck import recheck
 from issmedia.depot.depot import Depot
 from issmedia.depot.store import Store
 from issmedia.model.manifest import BaseEntry
@@ -71,7 +72,9 @@ class Receiver:
             self.depot.owned("import", now=NOW) as owned,
             verified(self.depot.root.parent, sent.volume, state=state) as bundle,
         ):
-            done = import_bundle(bundle, owned, inventory=read_inventory, now=NOW, workers=1, report=ignore)
+            done = import_bundle(
+                bundle, owned, inventory=read_inventory, judge=recheck, now=NOW, workers=1, report=ignore
+            )
             publish(owned, now=NOW, report=ignore)
         return done
 

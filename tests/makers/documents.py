@@ -10,6 +10,7 @@ from issmedia.bundle.planning import plan_bundle
 from issmedia.bundle.volume import Plan
 from issmedia.model import strictjson
 from issmedia.model.documents import LeftOut
+from issmedia.model.judgement import Counts, Exempt, Judged, Outcome, Signer
 from issmedia.model.manifest import BaseEntry, Manifest, ProductEntry, SiteName, Stored, Tool
 from issmedia.model.target import Header, RepositoryTarget
 from issmedia.model.tree import Entry, Tree, tree_of
@@ -79,6 +80,20 @@ def sample_plan() -> Plan:
 def sample_manifest() -> Manifest:
     """Make a manifest whose parts fit together."""
     return sample_plan().manifest
+
+
+def sample_outcome() -> Outcome:
+    """Make an outcome with something of everything."""
+    key = "A" * 40
+    return Outcome(
+        policy="warn",
+        metadata_policy="require",
+        keys=(key,),
+        counts=Counts(good=2, unsigned=1),
+        signers=(Signer(key, 2),),
+        exceptions=(Exempt("c.rpm", "unsigned", "has no signature"),),
+        metadata=Judged("good", key),
+    )
 
 
 def plain_manifest() -> dict[str, Any]:

@@ -6,6 +6,7 @@ from pathlib import Path
 from issmedia.base.digest import Digest
 from issmedia.base.events import ignore
 from issmedia.bundle.planning import plan_bundle
+from issmedia.content.yum.recheck import recheck
 from issmedia.depot.catalog_ledger import LedgerEntry
 from issmedia.depot.depot import Depot
 from issmedia.depot.publish import Publications
@@ -66,7 +67,9 @@ class Lab:
         """Import and publish a volume."""
         day = f"2026-06-{self.brought:02d}T12:00:00Z"
         with self.depot.owned("import", now=day) as owned, verified(self.root, stick) as bundle:
-            done = import_bundle(bundle, owned, inventory=read_inventory, now=day, workers=1, report=ignore)
+            done = import_bundle(
+                bundle, owned, inventory=read_inventory, judge=recheck, now=day, workers=1, report=ignore
+            )
             publish(owned, [one.path for one in bundle.manifest.repositories], now=day, report=ignore)
         return done
 

@@ -11,6 +11,7 @@ from issmedia.base.errors import NotIntactError
 from issmedia.base.events import ignore
 from issmedia.bundle.reader import DirectoryVolume
 from issmedia.content.yum.content import YUM
+from issmedia.content.yum.recheck import recheck
 from issmedia.depot.keyring import Keyring
 from issmedia.model.manifest import UnverifiedBundle, UnverifiedVolume
 from issmedia.ops.imports import Imported, import_bundle
@@ -92,7 +93,7 @@ def import_from(lab: Site, *media: Medium) -> Imported:
     depot = lab.depot
     with depot.owned("import of a medium", now=NOW) as owned:
         bundle = verify(unverified, Keyring(depot.keyring), depot.state(), now=NOW, report=ignore)
-        return import_bundle(bundle, owned, inventory=YUM.inventory, now=NOW, workers=2, report=ignore)
+        return import_bundle(bundle, owned, inventory=YUM.inventory, judge=recheck, now=NOW, workers=2, report=ignore)
 
 
 def fails(code: int, *, after: int = 0) -> Answer:

@@ -198,6 +198,24 @@ def _by_other_keys(vendor: OpenPGPKey) -> dict[str, Variant]:
             "good",
             True,
         ),
+        "by RSA, header and whole of version 3, whole wrong": Variant(
+            resigned(
+                plain,
+                {RSA: lambda h, _: rsa.sign_version_3(h), WHOLE_RSA: lambda h, p: rsa.sign_version_3(h + p + b"x")},
+            ),
+            (rsa.public,),
+            "bad",
+            False,
+        ),
+        "by RSA, whole of version 3 by a stranger": Variant(
+            resigned(
+                plain,
+                {RSA: lambda h, _: rsa.sign_version_3(h), WHOLE_DSA: lambda h, p: strange.sign_version_3(h + p)},
+            ),
+            (rsa.public,),
+            "cannot judge",
+            False,
+        ),
         "by a stranger": Variant(build_rpm("app", signer=strange.signer), (vendor.public,), "cannot judge", False),
         "no key": Variant(build_rpm("app", signer=vendor.signer), (), "cannot judge", False),
         "several keys": Variant(build_rpm("app", signer=vendor.signer), (strange.public, vendor.public), "good", True),

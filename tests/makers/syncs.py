@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from issmedia.base.events import Report, ignore
-from issmedia.content.base import Choice, Previous, Synced
+from issmedia.content.base import UNCHECKED, Checks, Choice, Previous, Synced
 from issmedia.content.yum.content import YUM
 from issmedia.net.upstream import open_upstream
 from tests.makers.sink import MemorySink
@@ -16,16 +16,17 @@ def sync(
     previous: Synced | None = None,
     report: Report = ignore,
     choice: Choice | None = None,
+    checks: Checks = UNCHECKED,
 ) -> Synced:
     """Sync a yum repository, or what is chosen of it, without waiting between tries."""
     before = (
-        Previous(previous.tree, bool(previous.incomplete), previous.signed_metadata, previous.selected)
+        Previous(previous.tree, bool(previous.incomplete), previous.signed_metadata, previous.selected, previous.trust)
         if previous
         else None
     )
     run = YUM.sync if choice is None else YUM.selecting(choice)
     with open_upstream(str(source), timeout_s=10, backoff_s=0) as upstream:
-        return run(upstream, sink or MemorySink(), before, report)
+        return run(upstream, sink or MemorySink(), before, report, checks=checks)
 
 
 def contents(synced: Synced, sink: MemorySink) -> dict[str, bytes]:

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from issmedia.base.errors import Problem, UntrustedError
 from issmedia.model.judgement import (
     MAX_EXCEPTIONS,
     Counts,
@@ -16,9 +17,12 @@ from issmedia.model.judgement import (
     Verdict,
     is_refused,
     metadata_policy_in_force,
+    outcome_fault,
     outcome_of,
     policy_in_force,
     problems,
+    require_good,
+    warnings,
 )
 
 KEY, OTHER = "A" * 40, "B" * 40
@@ -115,3 +119,32 @@ def test_an_outcome_travels_as_json() -> None:
 def test_what_is_no_fingerprint_is_refused(text: str) -> None:
     with pytest.raises(msgspec.ValidationError):
         msgspec.convert({"verdict": "good", "key": text}, Judged)
+
+
+def test_an_outcome_that_was_made_here_has_no_fault() -> None:
+    judged = [("a.rpm", Judged("good", KEY)), ("b.rpm", Judged("bad", reason="changed"))]
+
+    made = outcome_of(judged, [KEY], policy="warn", metadata_policy="require", metadata=Judged("good", KEY))
+
+    assert outcome_fault(made) is None
+
+
+def test_what_is_required_and_not_good_is_refused_with_the_settings_that_let_it_pass() -> None:
+    packages = outcome_of([("a.rpm", Judged("bad", reason="changed"))], [], policy="require", metadata_policy="off")
+    metadata = outcome_of([], [], policy="off", metadata_policy="require", metadata=Judged("unsigned", reason="none"))
+
+    with pytest.raises(UntrustedError) as caught:
+        require_good({"p/zoo": packages, "p/farm": metadata, "p/fine": Outcome("require", "require")})
+
+    assert [one.where for one in caught.value.problems] == ["p/zoo: a.rpm", "p/farm: repodata/repomd.xml"]
+    assert "issmedia repo set p/zoo --gpgcheck warn; issmedia repo set p/farm --repo-gpgcheck warn" in str(
+        caught.value.hint
+    )
+
+
+def test_a_warning_is_no_refusal() -> None:
+    made = outcome_of([("a.rpm", Judged("bad", reason="changed"))], [], policy="warn", metadata_policy="off")
+
+    require_good({"p/zoo": made})
+
+    assert list(warnings({"p/zoo": made})) == [Problem("p/zoo: a.rpm", "bad: changed")]

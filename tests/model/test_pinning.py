@@ -2,9 +2,22 @@
 
 import pytest
 
-from issmedia.base.errors import FormatError
-from issmedia.model.openpgp import PUBLIC_KEY_BLOCK, armored, armored_blocks
-from issmedia.model.pinning import MAX_KEY_FILE, MAX_KEYS, Pinning, SigningKey, VendorKey, day, key_packets, pinning
+from issmedia.base.digest import Digest
+from issmedia.base.errors import FormatError, UsageError
+from issmedia.model.openpgp import PUBLIC_KEY_BLOCK, armored, armored_blocks, grouped
+from issmedia.model.pinning import (
+    MAX_KEY_FILE,
+    MAX_KEYS,
+    PinnedFile,
+    Pinning,
+    SigningKey,
+    VendorKey,
+    day,
+    fingerprints,
+    key_packets,
+    pinning,
+    repinned,
+)
 from tests.makers.openpgp import OpenPGPKey, openpgp_key
 
 VENDOR, OTHER = openpgp_key("vendor"), openpgp_key("other")
@@ -102,3 +115,41 @@ def test_a_signature_names_its_key_by_fingerprint_or_id() -> None:
 
 def test_a_day_is_written_whatever_the_number() -> None:
     assert [day(0), day(1_700_000_000), day(2**53 - 1)] == ["1970-01-01", "2023-11-14", "9999-12-31"]
+
+
+ONE, TWO, BAD = Digest("1" * 64), Digest("2" * 64), Digest("3" * 64)
+HELD = [PinnedFile(ONE, (vendor_key("A"), vendor_key("B"))), PinnedFile(TWO, (vendor_key("C"),)), PinnedFile(BAD, ())]
+
+
+def test_what_is_pinned_stays_as_it_is_and_new_keys_come_behind_it() -> None:
+    assert repinned(HELD, [vendor_key("B"), vendor_key("D")]) == [ONE, TWO, BAD, vendor_key("D")]
+
+
+def test_a_file_that_loses_a_key_is_taken_apart_and_the_others_stay() -> None:
+    assert repinned(HELD, [], unpin=[grouped("A" * 40).lower()]) == [vendor_key("B"), TWO, BAD]
+
+
+def test_a_file_that_cannot_be_read_goes_by_its_name() -> None:
+    assert repinned(HELD, [], unpin=[BAD, TWO]) == [ONE]
+
+
+def test_a_key_is_renewed_in_its_place_and_only_where_that_is_said() -> None:
+    newer = vendor_key("B", b"lives longer")
+
+    with pytest.raises(UsageError, match="pinned already") as caught:
+        repinned(HELD, [newer, vendor_key("D")], renew=["D" * 40])
+    assert [one.where for one in caught.value.problems] == [grouped("B" * 40)]
+
+    assert repinned(HELD, [newer], renew=["B" * 40]) == [vendor_key("A"), newer, TWO, BAD]
+
+
+@pytest.mark.parametrize("names", [{"unpin": ["E" * 40]}, {"renew": ["A" * 40]}, {"unpin": [""]}, {"unpin": ["A"]}])
+def test_a_name_that_means_no_key_is_refused(names: dict[str, list[str]]) -> None:
+    with pytest.raises(UsageError, match="no key"):
+        repinned(HELD, [vendor_key("D")], **names)
+
+
+def test_fingerprints_are_known_without_reading_the_keys() -> None:
+    data = b"Ours:\n" + VENDOR.public + OTHER.public + VENDOR.public
+
+    assert fingerprints(data) == tuple(sorted((VENDOR.fingerprint, OTHER.fingerprint)))

@@ -14,6 +14,7 @@ from issmedia.bundle import layout
 from issmedia.bundle.laying import describe_nothing
 from issmedia.bundle.sets import Destination
 from issmedia.bundle.volume import Plan
+from issmedia.content.yum.recheck import recheck
 from issmedia.depot.depot import Depot
 from issmedia.depot.keys import SigningKey, generate, load
 from issmedia.model.documents import Product, Repository, Snapshot
@@ -100,7 +101,7 @@ def arrives(root: Path, content: Mapping[str, bytes], *volumes: Path) -> bool:
     """Say whether a site that gets these volumes has the content then."""
     lab = setup.init(root / "lab", name="lab", site_id="f" * 32, now=NOW)
     with lab.owned("import", now=NOW) as owned, verified(root, *volumes) as bundle:
-        import_bundle(bundle, owned, inventory=read_inventory, now=NOW, workers=2, report=ignore)
+        import_bundle(bundle, owned, inventory=read_inventory, judge=recheck, now=NOW, workers=2, report=ignore)
     with lab.catalog.reading() as db:
         named = db.names.repository("p/zoo") is not None
     return named and all(lab.store.holds(digest_of(data)) for data in content.values())

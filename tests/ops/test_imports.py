@@ -10,6 +10,7 @@ from issmedia.base import files
 from issmedia.base.digest import Digest
 from issmedia.base.errors import DepotError, FormatError, NoSpaceError, NotIntactError
 from issmedia.base.events import Event, Warned, ignore
+from issmedia.content.yum.recheck import recheck
 from issmedia.depot.depot import Depot
 from issmedia.model.documents import Product, Repository
 from issmedia.model.package import Inventory
@@ -50,7 +51,7 @@ def imported(depot: Depot, root: Path, stick: Path, events: list[Event] | None =
     """Import a volume."""
     report = ignore if events is None else events.append
     with depot.owned("import", now=NOW) as owned, verified(root, stick) as found:
-        return import_bundle(found, owned, inventory=nothing, now=NOW, workers=2, report=report)
+        return import_bundle(found, owned, inventory=nothing, judge=recheck, now=NOW, workers=2, report=report)
 
 
 def names(depot: Depot) -> dict[str, Digest]:
@@ -153,7 +154,7 @@ def test_metadata_that_cannot_be_read_cost_the_search_and_not_the_import(
 
     events: list[Event] = []
     with depot.owned("import", now=NOW) as owned, verified(tmp_path, stick) as found:
-        import_bundle(found, owned, inventory=broken, now=NOW, workers=1, report=events.append)
+        import_bundle(found, owned, inventory=broken, judge=recheck, now=NOW, workers=1, report=events.append)
 
     warnings = [event for event in events if isinstance(event, Warned)]
     assert len(names(depot)) == 2

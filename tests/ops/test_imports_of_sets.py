@@ -10,6 +10,7 @@ from issmedia.base.digest import digest_of
 from issmedia.base.errors import NotIntactError, UntrustedError
 from issmedia.base.events import Event, Warned, ignore
 from issmedia.bundle import layout
+from issmedia.content.yum.recheck import recheck
 from issmedia.depot.depot import Depot
 from issmedia.ops import setup
 from issmedia.ops.arriving import pending
@@ -55,7 +56,7 @@ def take(depot: Depot, *volumes: Path, events: list[Event] | None = None) -> Imp
         depot.owned("import", now=NOW) as owned,
         verified(depot.root.parent, *volumes, state=depot.state()) as found,
     ):
-        return import_bundle(found, owned, inventory=read_inventory, now=NOW, workers=2, report=report)
+        return import_bundle(found, owned, inventory=read_inventory, judge=recheck, now=NOW, workers=2, report=report)
 
 
 def numbers(done: Imported) -> list[int]:

@@ -52,7 +52,7 @@ def desk(tmp_path: Path, repo: BuiltRepo) -> Iterator[Desk]:
     depot = setup.init(tmp_path / "depot", name="hq", site_id=SITE.id, now=NOW)
     with serving(repo.path) as server:
         with depot.owned("test", now=NOW) as owned:
-            setup.add_repository(owned, "p/zoo", server.url, name=None, keys=(), now=NOW)
+            setup.add_repository(owned, "p/zoo", server.url, name=None, now=NOW)
         yield Desk(depot.root, server, repo)
 
 

@@ -1,16 +1,27 @@
 """init, product, repo: names, sources, pinned keys."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
+from issmedia.base.digest import Digest
 from issmedia.base.errors import DepotError, FormatError, UsageError
+from issmedia.base.events import Report, ignore
+from issmedia.content.yum.judge import Judge
 from issmedia.depot.depot import Depot, OwnedDepot
+from issmedia.model.documents import Snapshot
+from issmedia.model.judgement import Outcome
+from issmedia.model.openpgp import grouped
+from issmedia.model.pinning import VendorKey
 from issmedia.ops import setup
+from issmedia.ops.setup import NOTHING_SAID, KeyFile, Signatures
 from tests.makers.documents import NOW, SITE
 from tests.makers.openpgp import openpgp_key
 
-KEY, OTHER = openpgp_key("vendor").public, openpgp_key("other").public
+VENDOR, STRANGER, OLD = openpgp_key("vendor"), openpgp_key("other"), openpgp_key("vendor", lives_s=100)
+KEY, OTHER = VENDOR.public, STRANGER.public
 
 
 @pytest.fixture
@@ -19,16 +30,36 @@ def depot(tmp_path: Path) -> Depot:
     return setup.init(tmp_path / "depot", name="hq", site_id=SITE.id, now=NOW)
 
 
+def said(*keys: bytes, **more: Any) -> Signatures:
+    """Say that keys shall be pinned, and more of signatures."""
+    return Signatures(tuple(KeyFile("key.asc", key) for key in keys), **more)
+
+
 def add(depot: Depot, path: str = "p/zoo", keys: tuple[bytes, ...] = ()) -> None:
     """Add a repository."""
     with depot.owned("test", now=NOW) as owned:
-        setup.add_repository(owned, path, "/srv", name=None, keys=keys, now=NOW)
+        setup.add_repository(owned, path, "/srv", name=None, signatures=said(*keys), now=NOW)
 
 
-def change(owned: OwnedDepot, *, source: str | None = None, keys: tuple[bytes, ...] | None = None) -> tuple[str, ...]:
-    """Change p/zoo and give the bytes of its keys."""
-    found = setup.change_repository(owned, "p/zoo", source=source, name=None, keys=keys, now=NOW)
-    return tuple(owned.store.read(key, 1 << 20).decode() for key in found.keys)
+def change(
+    owned: OwnedDepot, *, source: str | None = None, signatures: Signatures = NOTHING_SAID, report: Report = ignore
+) -> list[str]:
+    """Change p/zoo and give the fingerprints of its keys."""
+    found = setup.change_repository(
+        owned, "p/zoo", source=source, name=None, signatures=signatures, now=NOW, report=report
+    )
+    return [key.fingerprint for one in found.pinned for key in one.keys]
+
+
+def kept(depot: Depot) -> list[bytes]:
+    """Give the files of keys that p/zoo has pinned."""
+    return [depot.store.read(key, 1 << 20) for key in setup.repository_of(depot, "p/zoo").keys]
+
+
+def read_keys(data: bytes) -> tuple[VendorKey, ...]:
+    """Read a file of keys."""
+    with Judge() as judge:
+        return judge.read_keys(data, where="here")
 
 
 def events(depot: Depot) -> list[str]:
@@ -90,7 +121,7 @@ def test_what_is_no_source_is_neither_added_nor_set(depot: Depot, source: str) -
     add(depot)
     with depot.owned("test", now=NOW) as owned:
         with pytest.raises(UsageError):
-            setup.add_repository(owned, "p/bad", source, name=None, keys=(), now=NOW)
+            setup.add_repository(owned, "p/bad", source, name=None, now=NOW)
         with pytest.raises(UsageError):
             change(owned, source=source)
 
@@ -98,28 +129,145 @@ def test_what_is_no_source_is_neither_added_nor_set(depot: Depot, source: str) -
         assert [(one.path, one.source) for one in db.names.repositories()] == [("p/zoo", "/srv")]
 
 
-def test_keys_are_pinned_replaced_and_kept(depot: Depot) -> None:
+def test_keys_are_added_to_those_that_are_pinned(depot: Depot) -> None:
     add(depot, keys=(KEY,))
     with depot.owned("test", now=NOW) as owned:
-        kept = change(owned, source="/other")
-        replaced = change(owned, keys=(OTHER, KEY, OTHER))
+        kept_as_they_are = change(owned, source="/other")
+        added = change(owned, signatures=said(OTHER, KEY, OTHER))
 
-    assert kept == (KEY.decode(),)
-    assert replaced == (OTHER.decode(), KEY.decode())
+    assert kept_as_they_are == [VENDOR.fingerprint]
+    assert added == [VENDOR.fingerprint, STRANGER.fingerprint]
     assert events(depot) == ["init", "keys pinned", "keys pinned"]
+    with depot.catalog.reading() as db:
+        newest = db.ledger.newest("keys pinned")
+    assert newest is not None
+    assert newest.facts["fingerprints"] == sorted([VENDOR.fingerprint, STRANGER.fingerprint])
+
+
+def test_a_file_of_several_keys_becomes_a_blob_for_each_in_exact_armor(depot: Depot) -> None:
+    add(depot, keys=(b"Our keys:\n" + KEY + b"\n" + OTHER,))
+
+    found = kept(depot)
+
+    assert [(data.count(b"BEGIN"), data.startswith(b"-----BEGIN")) for data in found] == [(1, True), (1, True)]
+
+
+def test_keys_are_shown_before_they_are_pinned(depot: Depot) -> None:
+    told: list[str] = []
+    add(depot)
+
+    with depot.owned("test", now=NOW) as owned:
+        change(owned, signatures=said(KEY), report=lambda event: told.append(f"{event} {kept(depot)}"))
+
+    (line,) = told
+    assert grouped(VENDOR.fingerprint) in line
+    assert VENDOR.user_id in line
+    assert line.endswith("[]")
+
+
+def test_a_key_with_other_bytes_is_refused_unless_it_is_named(depot: Depot) -> None:
+    add(depot, keys=(OLD.public,))
+    before = kept(depot)
+    with depot.owned("test", now=NOW) as owned:
+        with pytest.raises(UsageError, match="pinned already") as caught:
+            change(owned, signatures=said(KEY, OTHER))
+        refused = kept(depot)
+        change(owned, signatures=said(KEY, renew=(grouped(VENDOR.fingerprint).lower(),)))
+
+    assert caught.value.problems[0].where == grouped(VENDOR.fingerprint)
+    assert refused == before
+    assert [read_keys(data)[0].expires for data in kept(depot)] == [None]
+
+
+def test_renewing_forgets_what_the_old_key_said_of_the_snapshot(depot: Depot) -> None:
+    add(depot, keys=(OLD.public,))
+    snapshot = Snapshot("p/zoo", Digest("1" * 64), NOW, 1, 1, 1, False, trust=Outcome("require", "off"))
+    with depot.catalog.changing() as db:
+        db.names.add_snapshot(snapshot)
+
+    with depot.owned("test", now=NOW) as owned:
+        change(owned, signatures=said(OTHER))
+        with depot.catalog.reading() as db:
+            added = db.names.current("p/zoo")
+        change(owned, signatures=said(KEY, renew=(VENDOR.fingerprint,)))
+
+    with depot.catalog.reading() as db:
+        renewed = db.names.current("p/zoo")
+    assert added == snapshot
+    assert renewed == replace(snapshot, trust=None)
+
+
+def test_a_key_is_unpinned_by_its_fingerprint(depot: Depot) -> None:
+    add(depot, keys=(KEY, OTHER))
+
+    with depot.owned("test", now=NOW) as owned:
+        left = change(owned, signatures=said(unpin=(VENDOR.fingerprint,)))
+
+    assert left == [STRANGER.fingerprint]
+    assert events(depot)[-1] == "keys pinned"
+
+
+def test_what_is_not_pinned_cannot_be_unpinned_or_renewed(depot: Depot) -> None:
+    add(depot, keys=(KEY,))
+    with depot.owned("test", now=NOW) as owned:
+        for wrong in (said(unpin=(STRANGER.fingerprint,)), said(OTHER, renew=(VENDOR.fingerprint,))):
+            with pytest.raises(UsageError, match="no key"):
+                change(owned, signatures=wrong)
+
+    assert len(kept(depot)) == 1
+
+
+def test_files_that_an_earlier_issmedia_pinned_are_read_and_taken_apart_only_where_needed(depot: Depot) -> None:
+    add(depot)
+    with depot.owned("test", now=NOW) as owned:
+        with owned.store.writing() as writing:
+            several, damaged = writing.add_bytes(KEY + OTHER), writing.add_bytes(b"no key")
+        with owned.catalog.changing() as db:
+            db.names.set_keys("p/zoo", (several, damaged))
+        pinned = setup.pinned_keys(depot, setup.repository_of(depot, "p/zoo"))
+        added = change(owned, signatures=said(openpgp_key("third").public))
+        untouched = kept(depot)[0]
+        left = change(owned, signatures=said(unpin=(VENDOR.fingerprint, damaged)))
+
+    assert [(len(one.keys), bool(one.fault)) for one in pinned] == [(2, False), (0, True)]
+    assert added == [VENDOR.fingerprint, STRANGER.fingerprint, openpgp_key("third").fingerprint]
+    assert untouched == KEY + OTHER
+    assert left == [STRANGER.fingerprint, openpgp_key("third").fingerprint]
 
 
 @pytest.mark.parametrize(
     "key",
-    [b"", b"x", KEY.replace(b"PUBLIC", b"PRIVATE"), KEY[:-40], b"junk\n" + KEY, KEY + b"junk", b"\0" * (2 << 20)],
-    ids=["empty", "no armor", "private", "cut", "before", "after", "long"],
+    [
+        b"",
+        b"x",
+        openpgp_key("vendor").secret,
+        KEY[:-40],
+        KEY + b"-----BEGIN PGP PUBLIC KEY BLOCK-----\n",
+        b"\0" * (2 << 20),
+    ],
+    ids=["empty", "no armor", "private", "cut", "half a key behind", "long"],
 )
-def test_what_is_no_armored_public_key_is_not_pinned(depot: Depot, key: bytes) -> None:
-    with pytest.raises(FormatError, match="not one armored OpenPGP public key"):
+def test_what_is_no_public_key_is_not_pinned(depot: Depot, key: bytes) -> None:
+    with pytest.raises(FormatError):
         add(depot, keys=(key,))
 
     with depot.catalog.reading() as db:
         assert db.names.repositories() == []
+    assert events(depot) == ["init"]
+
+
+def test_policies_are_kept_changed_taken_back_and_recorded(depot: Depot) -> None:
+    add(depot)
+    with depot.owned("test", now=NOW) as owned:
+        change(owned, signatures=said(gpgcheck="warn", repo_gpgcheck="require"))
+        chosen = setup.repository_of(depot, "p/zoo")
+        change(owned, source="/other")
+        change(owned, signatures=said(gpgcheck="default"))
+
+    back = setup.repository_of(depot, "p/zoo")
+    assert (chosen.gpgcheck, chosen.repo_gpgcheck) == ("warn", "require")
+    assert (back.gpgcheck, back.repo_gpgcheck) == (None, "require")
+    assert events(depot) == ["init", "signature policy", "signature policy"]
 
 
 def test_a_removed_repository_is_remembered_by_the_ledger(depot: Depot) -> None:

@@ -7,26 +7,24 @@ package took over could lie of the others in its batch, and of nothing else: it 
 
 import os
 import sys
-import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from multiprocessing.reduction import send_handle
-from pathlib import Path
 from queue import SimpleQueue
 from types import TracebackType
 from typing import BinaryIO, TypeVar
 
 import msgspec
 
-import issmedia
 from issmedia.base.errors import FormatError, IssmediaError
 from issmedia.base.workers import Workers
+from issmedia.content.yum.children import Children
 from issmedia.content.yum.judged import DetachedJob, JudgingJob, KeysJob, PackagesJob
 from issmedia.content.yum.nursery import Birth, Nursery
-from issmedia.content.yum.parsed import MARK, READY, REFUSED
+from issmedia.content.yum.parsed import MARK, REFUSED
 from issmedia.model.judgement import Judged
 from issmedia.model.names import shown
 from issmedia.model.openpgp import SIGNATURE_BLOCK, exact_armor
@@ -61,19 +59,20 @@ class Judge:
 
     command: tuple[str, ...] = (sys.executable, "-P", "-s", "-m", "issmedia.content.yum.judging")
     timeout_s: float = 300.0
-    _nursery: Nursery | None = field(default=None, init=False)
-    _open: bool = field(default=False, init=False)
+    _children: Children | None = field(default=None, init=False)
 
     def __enter__(self) -> "Judge":
-        self._open = True
-        self._nursery = self._start()
+        children = Children(self.command, "the judge of signatures", keep=True)
+        children.start()
+        self._children = children
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._open = False
-        self._end()
+        if self._children is not None:
+            self._children.end()
+        self._children = None
 
     def read_keys(self, data: bytes, *, where: str) -> tuple[VendorKey, ...]:
         """Read a file of public keys, armored or binary; `FormatError` where it is none or nobody should trust it."""
@@ -133,40 +132,12 @@ class Judge:
             raise FormatError(_failure(code, reason), where=where)
         yield from found
 
-    @contextmanager
-    def _child(self, job: JudgingJob, document: BinaryIO, seconds: float) -> Iterator[tuple[Nursery, Birth]]:
-        """Have a child born that is dead when the block is left, and after so many seconds anyway."""
-        if not self._open:
+    def _child(
+        self, job: JudgingJob, document: BinaryIO, seconds: float
+    ) -> AbstractContextManager[tuple[Nursery, Birth]]:
+        if self._children is None:
             raise IssmediaError("the judge of signatures was sent home")
-        if self._nursery is not None and not self._nursery.alive:
-            self._end()
-        nursery = self._nursery = self._nursery or self._start()
-        child = nursery.parse(msgspec.json.encode(job), document)
-        timer = threading.Timer(seconds, nursery.kill)
-        timer.start()
-        well = False
-        try:
-            if child.said.readline(len(READY)) != READY:
-                raise _no_start(nursery.last_words())
-            yield nursery, child
-            well = True
-        finally:
-            timer.cancel()
-            timer.join()
-            child.close()
-            if not well:
-                self._end()
-
-    def _start(self) -> Nursery:
-        try:
-            return Nursery(self.command, {"PYTHONPATH": ":".join(_import_path()), "LC_ALL": "C.UTF-8"})
-        except OSError as cause:
-            raise _no_start(str(cause).encode()) from cause
-
-    def _end(self) -> None:
-        if self._nursery is not None:
-            self._nursery.close()
-            self._nursery = None
+        return self._children.child(msgspec.json.encode(job), document, seconds)
 
 
 def judge_packages(
@@ -255,20 +226,6 @@ def _lines(said: BinaryIO) -> Iterator[bytes]:
     for _ in range(MAX_KEYS):
         if line := said.readline(_LINE):
             yield line
-
-
-def _import_path() -> list[str]:
-    """List where this process imports from, so that the child finds the same; a `:` cannot be written there."""
-    ours = str(Path(issmedia.__file__).parents[1])
-    return [one for one in dict.fromkeys([*sys.path, ours]) if one.startswith("/") and ":" not in one]
-
-
-def _no_start(said: bytes) -> IssmediaError:
-    lines = [line for line in said.decode("utf-8", "replace").split("\n") if line.strip()]
-    return IssmediaError(
-        f"the judge of signatures did not start: {shown(lines[-1][:300]) if lines else 'it said nothing'}",
-        hint="issmedia or Python is not installed whole",
-    )
 
 
 def _failure(code: int, reason: bytes) -> str:

@@ -21,6 +21,7 @@ from issmedia.content.yum.nursery import serve
 from issmedia.content.yum.openpgp import (
     Facts,
     facts_of,
+    may_be_of,
     not_pinned,
     read_key,
     signer_of,
@@ -29,7 +30,7 @@ from issmedia.content.yum.openpgp import (
 from issmedia.content.yum.parsed import MARK, READY, REFUSED
 from issmedia.content.yum.rpmfile import Rpm, proves, read_rpm, require_usable
 from issmedia.content.yum.rpmheader import Read
-from issmedia.model.judgement import MAX_REASON, Judged
+from issmedia.model.judgement import DELTA, MAX_REASON, Judged
 from issmedia.model.pinning import VendorKey
 
 MAX_DOCUMENT = 16 << 20
@@ -64,6 +65,8 @@ def judge_rpm(read: Read, keys: Sequence[VendorKey], *, now: int) -> Judged:
     """Judge one package: its digests, then the signatures that count."""
     try:
         rpm = read_rpm(read)
+        if rpm.is_delta:
+            return Judged("cannot judge", reason=DELTA)
         if rpm.digest_fault:
             return Judged("bad", reason=rpm.digest_fault)
         return _judge_signatures(rpm, keys, now)
@@ -143,14 +146,28 @@ def _judge_header(rpm: Rpm, data: bytes, keys: Sequence[VendorKey], now: int) ->
 
 
 def _judge_whole(rpm: Rpm, data: bytes, keys: Sequence[VendorKey], *, now: int, covered: bool) -> Iterator[Judged]:
-    """Judge a signature of header and payload; one we cannot verify says nothing where others cover both."""
+    """Judge a signature of header and payload.
+
+    Where others cover both, one too large to check says nothing, and one of version 3 speaks against the package alone.
+    """
     facts = _one(data)
-    if covered and (facts.version == 3 or rpm.payload is None):
-        return
     if rpm.payload is None:
-        yield Judged("cannot judge", reason="is signed in one with its payload, and too large to check that")
+        if not covered:
+            yield Judged("cannot judge", reason="is signed in one with its payload, and too large to check that")
+    elif covered and facts.version == 3:
+        yield from _against(rpm.header + rpm.payload, facts, keys, now)
     else:
         yield verify_detached(rpm.header + rpm.payload, facts, keys, now=now)
+
+
+def _against(data: bytes, facts: Facts, keys: Sequence[VendorKey], now: int) -> Iterator[Judged]:
+    """Say what speaks against a signature that cannot be verified here, if anything does."""
+    if fault := facts.fault(now=now):
+        yield Judged("cannot judge", reason=fault)
+    elif signer_of(facts, keys) is None:
+        yield Judged("cannot judge", reason=not_pinned(facts))
+    elif not may_be_of(data, facts):
+        yield Judged("bad", reason="the signature of header and payload is not of these bytes")
 
 
 def _one(data: bytes) -> Facts:

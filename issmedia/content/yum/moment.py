@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from issmedia.base.errors import AbsentError, FormatError, UpstreamError
+from issmedia.base.errors import AbsentError, FormatError, UntrustedError, UpstreamError
 from issmedia.base.events import Warned
 from issmedia.content.base import Synced
 from issmedia.content.yum.fetch import Fetcher
@@ -22,7 +22,7 @@ def in_one_moment(fetcher: Fetcher, attempt: Callable[[bytes], Synced]) -> Synce
     for _ in range(_MOMENTS):
         try:
             found = attempt(repomd)
-        except (UpstreamError, FormatError):
+        except (UpstreamError, FormatError, UntrustedError):
             if (now := _repomd_now(fetcher, repomd)) == repomd:
                 raise
         else:

@@ -4,6 +4,7 @@ The only module that imports pysequoia; it runs in the judging child. Armor neve
 off first. Signatures of version 3 can only be described: Sequoia verifies none since 2021.
 """
 
+import hashlib
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -97,6 +98,18 @@ def verify_detached(data: bytes, facts: Facts, keys: Iterable[VendorKey], *, now
     if fault := signing.fault(facts.created):
         return Judged("bad", reason=f"its signature {fault}" if fault.startswith("was") else fault)
     return _verified(data, facts, key, signing)
+
+
+def may_be_of(data: bytes, facts: Facts) -> bool:
+    """Say whether bytes have the digest of which a signature of version 3 says the first 16 bits (RFC 4880, 5.2.2).
+
+    That tells a signature of other bytes, and proves nothing: nobody here verifies version 3 over more than a header.
+    """
+    (packet,) = PacketPile.from_bytes(facts.data)
+    body = bytes(packet.body or b"")
+    digest = hashlib.new(facts.hash.lower(), data)
+    digest.update(body[2:7])
+    return digest.digest()[:2] == body[17:19]
 
 
 def signer_of(facts: Facts, keys: Iterable[VendorKey]) -> tuple[VendorKey, SigningKey] | None:

@@ -17,11 +17,10 @@ import msgspec
 from msgspec.structs import replace
 
 from issmedia.base.errors import FormatError
-from issmedia.content.yum.nursery import Birth, Nursery, environment, no_start
+from issmedia.content.yum.children import Children
 from issmedia.content.yum.parsed import (
     MARK,
     MAX_SLICE,
-    READY,
     REFUSED,
     Concerned,
     Delta,
@@ -73,20 +72,22 @@ class Parser:
     max_said: int = 1 << 30
     max_unpacked: int = MAX_UNPACKED
     memory: int = 2 << 30
-    _nursery: Nursery | None = field(default=None, init=False)
-    _keep: bool = field(default=False, init=False)
+    _children: Children = field(init=False)
     _guard: threading.Lock = field(default_factory=threading.Lock, init=False)
 
+    def __post_init__(self) -> None:
+        self._children = Children(self.command, "the parser of repodata")
+
     def __enter__(self) -> "Parser":
-        self._keep = True
-        self._nursery = self._start()
+        self._children.keep = True
+        self._children.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._keep = False
-        self._end()
+        self._children.keep = False
+        self._children.end()
 
     def records(self, file: BinaryIO, *, where: str) -> list[Record]:
         """Parse repomd.xml. `file` has a descriptor, at its start; `where` names it in errors."""
@@ -158,9 +159,8 @@ class Parser:
         if job.size is not None and job.size > job.limit:
             raise FormatError(f"declares {job.size:,} bytes unpacked, at most {job.limit:,} are allowed", where=where)
         try:
-            with self._guard, self._child(file, job) as (nursery, child):
-                if child.said.readline(len(READY)) != READY:
-                    raise no_start(_WHO, nursery.last_words())
+            request = msgspec.json.encode(job)
+            with self._guard, self._children.child(request, file, self.timeout_s) as (nursery, child):
                 yield _Told(child.said, self.max_said, where)
                 reason = child.refusal.read(4096)
                 code = nursery.outcome()
@@ -168,40 +168,6 @@ class Parser:
             raise FormatError(f"lists what cannot be: {shown(str(cause))}", where=where) from cause
         if code != 0:
             raise FormatError(_failure(code, reason), where=where)
-
-    @contextmanager
-    def _child(self, file: BinaryIO, job: Job) -> Iterator[tuple[Nursery, Birth]]:
-        """Have a child born that is dead when the block is left, and after `timeout_s` anyway.
-
-        Only a nursery whose child ended by itself is kept for the next, and one that died since is replaced.
-        """
-        if self._nursery is not None and not self._nursery.alive:
-            self._end()
-        nursery = self._nursery = self._nursery or self._start()
-        child = nursery.parse(msgspec.json.encode(job), file)
-        timer = threading.Timer(self.timeout_s, nursery.kill)
-        timer.start()
-        well = False
-        try:
-            yield nursery, child
-            well = self._keep
-        finally:
-            timer.cancel()
-            timer.join()
-            child.close()
-            if not well:
-                self._end()
-
-    def _start(self) -> Nursery:
-        try:
-            return Nursery(self.command, environment())
-        except OSError as cause:
-            raise no_start(_WHO, str(cause).encode()) from cause
-
-    def _end(self) -> None:
-        if self._nursery is not None:
-            self._nursery.close()
-            self._nursery = None
 
 
 class _Told:

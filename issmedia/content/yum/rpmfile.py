@@ -34,7 +34,7 @@ MAX_WHOLE = 512 << 20
 
 _CHUNK = 1 << 20
 _DSA, _RSA, _SHA1, _SHA256, _OPENPGP, _WHOLE_RSA, _MD5, _WHOLE_DSA = 267, 268, 269, 273, 278, 1002, 1004, 1005
-_PAYLOAD_DIGEST, _PAYLOAD_ALGORITHM, _FORMAT = 5092, 5093, 5114
+_PAYLOAD_FORMAT, _PAYLOAD_DIGEST, _PAYLOAD_ALGORITHM, _FORMAT = 1124, 5092, 5093, 5114
 _ALGORITHMS = {8: "sha256", 9: "sha384", 10: "sha512", 11: "sha224"}
 
 
@@ -44,8 +44,8 @@ class Rpm:
 
     `signatures` are those of the header that every rpm knows, `whole` those of header and payload; `for_rpm_6` says
     that there are others, which only rpm 6 looks at. `digest_fault` says which digest is another; `payload_digest` is
-    stated in the header, so what signs that signs the payload, `some_payload_digest` anywhere. `payload` is kept only
-    where there is a `whole`.
+    stated in the header, so what signs that signs the payload, `some_payload_digest` anywhere. `is_delta` says that its
+    payload is a delta, which rpm does not install. `payload` is kept only where there is a `whole`.
     """
 
     lead: bytes
@@ -57,6 +57,7 @@ class Rpm:
     header_digest: bool
     payload_digest: bool
     some_payload_digest: bool
+    is_delta: bool
     payload: bytes | None
 
 
@@ -188,6 +189,7 @@ def _read_on(read: Read, lead: bytes, header: bytes, signatures: _Tags, tags: _T
         header_digest=sha1 is not None or sha256 is not None,
         payload_digest=stated is not None,
         some_payload_digest=stated is not None or md5 is not None,
+        is_delta=tags.text(_PAYLOAD_FORMAT) == "drpm",
         payload=None if payload.kept is None else bytes(payload.kept),
     )
 

@@ -19,7 +19,7 @@ SIGNATURES, IMMUTABLE = 62, 63
 MAGIC = b"\x8e\xad\xe8\x01" + bytes(4)
 BINARY = 7
 
-_LEAD_MAGIC = b"\xed\xab\xee\xdb"
+LEAD_MAGIC = b"\xed\xab\xee\xdb"
 _CHUNK = 1 << 20
 _REGION = 16
 _TAGS = range(100, 1 << 31)
@@ -32,7 +32,7 @@ _TRAILER = struct.Struct(">IIiI")
 def read_lead(read: Read) -> bytes:
     """Read the lead; `FormatError` where no package begins here."""
     lead = exactly(read, LEAD)
-    if not lead.startswith(_LEAD_MAGIC) or lead[4] not in (3, 4) or lead[78:80] != b"\0\5":
+    if not lead.startswith(LEAD_MAGIC) or lead[4] not in (3, 4) or lead[78:80] != b"\0\5":
         raise FormatError("is no RPM package")
     return lead
 

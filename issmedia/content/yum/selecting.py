@@ -1,10 +1,10 @@
 """Syncing a selection: upstream's packages that are wanted, and repodata made for just these.
 
 1. repomd.xml is read; where the snapshot before was made from the same, by the same selection, done. It is read again
-   at the end, as for a whole repository.
+   at the end, as for a whole repository. Upstream's signature of it is judged as there.
 2. The documents of the repodata are fetched, primary is parsed; records of other kinds are passed over.
 3. The selection chooses, by what advisories and module streams say; dependencies are added where it says so.
-4. What was chosen is fetched, and the kickstart tree unless that is not wanted.
+4. What was chosen is fetched, and the kickstart tree unless that is not wanted. Signatures of packages are judged.
 5. Repodata are made as for a part of a repository, dated by upstream's revision: same upstream, same bytes.
 
 Upstream's repomd.xml and its signature are not in the tree: it is another repository now, which nobody signed.
@@ -17,15 +17,16 @@ from datetime import UTC, datetime
 from issmedia.base.digest import digest_of
 from issmedia.base.errors import FormatError, UpstreamError
 from issmedia.base.events import Report, Warned
-from issmedia.content.base import Choice, Previous, Sink, Synced, Upstream
+from issmedia.content.base import UNCHECKED, Checks, Choice, Previous, Sink, Synced, Upstream
 from issmedia.content.yum.dependencies import needs_of
 from issmedia.content.yum.documents import Documents
 from issmedia.content.yum.fetch import Fetcher
-from issmedia.content.yum.inventory import SIGNATURE, blobs_of_packages
+from issmedia.content.yum.inventory import blobs_of_packages
 from issmedia.content.yum.moment import in_one_moment
 from issmedia.content.yum.partial import Form, partial_repodata
 from issmedia.content.yum.reader import Parser
-from issmedia.content.yum.sync import MAX_SIGNATURE, Syncing, entries_of
+from issmedia.content.yum.sync import Syncing, entries_of
+from issmedia.content.yum.trusting import Trusting
 from issmedia.content.yum.wanted import REPOMD
 from issmedia.model.names import shown
 from issmedia.model.package import Inventory, Package
@@ -42,17 +43,26 @@ _UNSIGNED = "upstream signs its repomd.xml; a selection has one of our own, whic
 
 
 def sync_selection(
-    upstream: Upstream, sink: Sink, previous: Previous | None, report: Report, *, choice: Choice, parser: Parser | None
+    upstream: Upstream,
+    sink: Sink,
+    previous: Previous | None,
+    report: Report,
+    *,
+    choice: Choice,
+    checks: Checks = UNCHECKED,
+    parser: Parser | None,
 ) -> Synced:
     """Sync what is wanted of a repository. Errors as of `sync`."""
     fetcher = Fetcher(upstream, sink, report, entries_of(previous))
 
     def attempt(repomd: bytes) -> Synced:
         selected = Selected(digest_of(repomd), choice.selection, tuple(tree.digest for tree in choice.beside))
-        if previous is not None and not previous.incomplete and previous.selected == selected:
-            return Synced(previous.tree, None, signed_metadata=False, unchanged=True, selected=selected)
-        syncing = Syncing(fetcher, repomd, None, parser or Parser())
-        return _Selecting(syncing, choice).run(selected)
+        same = previous is not None and not previous.incomplete and previous.selected == selected
+        with Trusting(fetcher, checks, previous) as trusting:
+            if previous is not None and same and trusting.is_settled():
+                return Synced(previous.tree, None, False, unchanged=True, selected=selected, trust=previous.trust)
+            syncing = Syncing(fetcher, repomd, None, parser or Parser(), trusting=trusting)
+            return _Selecting(syncing, choice).run(selected)
 
     return in_one_moment(fetcher, attempt)
 
@@ -67,12 +77,14 @@ class _Selecting:
         self.whole: frozenset[str] = frozenset()
 
     def run(self, selected: Selected) -> Synced:
-        """Do steps 2 to 5."""
+        """Do steps 2 to 5, once upstream may be believed."""
+        self.syncing.judge_metadata()
         packages = self.choose(self.read_documents())
         self.fetch(packages)
         tree, made = self.remake([one for one in packages if one.href in self.syncing.entries])
         left_out = tuple(sorted(self.syncing.wanted.left_out, key=lambda one: one.path))
-        return Synced(tree, self.inventory(made, packages), False, left_out, selected=selected)
+        trust = self.syncing.trusting.outcome
+        return Synced(tree, self.inventory(made, packages), False, left_out, selected=selected, trust=trust)
 
     def read_documents(self) -> list[Package]:
         """Do step 2; give the packages that upstream has."""
@@ -85,7 +97,7 @@ class _Selecting:
             elif record.href not in syncing.entries and record.href in syncing.wanted.files:
                 syncing.try_one(record.href)
         syncing.records = [record for record in syncing.records if record.href in syncing.entries]
-        if syncing.small_file(SIGNATURE, MAX_SIGNATURE) is not None:
+        if syncing.signature is not None:
             syncing.fetcher.report(Warned(_UNSIGNED, shown(syncing.fetcher.upstream.url)))
         self.documents = set(syncing.wanted.files)
         return syncing.read_packages(primary)
@@ -147,6 +159,7 @@ class _Selecting:
         syncing.fetch_the_rest()
         if packages:
             syncing.require_some(list(packages))
+        syncing.judge_packages(packages)
 
     def remake(self, packages: Sequence[Package]) -> tuple[Tree, Tree]:
         """Do step 5: give the whole tree, and that of the repodata alone."""

@@ -1,22 +1,24 @@
 """Syncing a yum repository: upstream's files, checked against upstream's metadata, as one tree.
 
-1. repomd.xml is read; where it is the previous one (and a directory still lists the same paths and sizes), done.
+1. repomd.xml is read; where it is the previous one (and a directory still lists the same paths and sizes), done, unless
+   keys or policies for signatures changed. Where a policy asks for that, its signature is judged before it is parsed.
 2. A child parses it; primary and updateinfo are fetched and parsed likewise. These three decide: if one is damaged,
    weakly summed or a bomb, nothing is synced.
 3. All other files are named: records, signature, kickstart tree, delta RPMs, packages; of a directory, whatever lies
    there.
 4. They are fetched and checked. What cannot be had is left out, with the reason; the rest of the tree stands. So it
-   does where comps or modules cannot be read.
+   does where comps or modules cannot be read. Then signatures of packages are judged; what is refused is left out.
 5. repomd.xml is kept last. A signature that was there before and is gone is left out, and clients still ask for it.
 6. repomd.xml is read again. Where it changed on the way, whether the rest failed or not, all of this is done once more:
    a snapshot is one moment of upstream. Where it changed again, nothing is synced.
 
 Where only a selection is wanted, `content.yum.selecting` does the same with other steps between 2 and 5. Mirrors and
-resuming belong to the upstream and the sink; signature policy between 2 and 4.
+resuming belong to the upstream and the sink, signatures to `content.yum.trusting`.
 """
 
+import functools
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from typing import BinaryIO
 
@@ -24,7 +26,7 @@ from issmedia.base.digest import digest_of
 from issmedia.base.errors import AbsentError, FormatError, Problem, UpstreamError
 from issmedia.base.events import Finished, Report, Started, Warned
 from issmedia.base.units import count_text
-from issmedia.content.base import Expected, Previous, Sink, Synced, Upstream
+from issmedia.content.base import UNCHECKED, Checks, Expected, Previous, Sink, Synced, Upstream
 from issmedia.content.yum import treeinfo
 from issmedia.content.yum.fetch import Fetcher
 from issmedia.content.yum.inventory import (
@@ -42,6 +44,7 @@ from issmedia.content.yum.inventory import (
 from issmedia.content.yum.moment import in_one_moment
 from issmedia.content.yum.parsed import Record
 from issmedia.content.yum.reader import Parser
+from issmedia.content.yum.trusting import Trusting
 from issmedia.content.yum.variants import want_variant
 from issmedia.content.yum.wanted import REPOMD, Wanted, want_deltas, want_listing, want_records, want_tree_files
 from issmedia.model.names import shown
@@ -62,17 +65,27 @@ _STRIPPED = (
 
 
 def sync(
-    upstream: Upstream, sink: Sink, previous: Previous | None, report: Report, *, parser: Parser | None = None
+    upstream: Upstream,
+    sink: Sink,
+    previous: Previous | None,
+    report: Report,
+    *,
+    checks: Checks = UNCHECKED,
+    parser: Parser | None = None,
 ) -> Synced:
-    """Sync a repository. `UpstreamError` or `FormatError` where nothing usable is there; blobs kept until then stay."""
+    """Sync a repository. `UpstreamError` or `FormatError` where nothing usable is there; blobs kept until then stay.
+
+    `UntrustedError` where what is there is not signed as `checks` asks.
+    """
     fetcher = Fetcher(upstream, sink, report, entries_of(previous))
 
     def attempt(repomd: bytes) -> Synced:
         listing = upstream.listing()
-        if previous is not None and _is_same(previous, repomd, listing):
-            return Synced(previous.tree, None, previous.signed_metadata, unchanged=True)
-        was_signed = previous is not None and previous.signed_metadata
-        return Syncing(fetcher, repomd, listing, parser or Parser()).run(was_signed=was_signed)
+        with Trusting(fetcher, checks, previous) as trusting:
+            if previous is not None and trusting.is_settled() and _is_same(previous, repomd, listing):
+                return Synced(previous.tree, None, previous.signed_metadata, unchanged=True, trust=previous.trust)
+            was_signed = previous is not None and previous.signed_metadata
+            return Syncing(fetcher, repomd, listing, parser or Parser(), trusting=trusting).run(was_signed=was_signed)
 
     return in_one_moment(fetcher, attempt)
 
@@ -80,8 +93,11 @@ def sync(
 class Syncing:
     """One sync under way: what is wanted, and what was had."""
 
-    def __init__(self, fetcher: Fetcher, repomd: bytes, listing: dict[str, int] | None, parser: Parser) -> None:
+    def __init__(
+        self, fetcher: Fetcher, repomd: bytes, listing: dict[str, int] | None, parser: Parser, *, trusting: Trusting
+    ) -> None:
         self.fetcher = fetcher
+        self.trusting = trusting
         self.repomd = repomd
         self.listing = listing
         self.parser = parser
@@ -90,7 +106,8 @@ class Syncing:
         self.records: list[Record] = []
 
     def run(self, *, was_signed: bool) -> Synced:
-        """Do steps 2 to 5."""
+        """Do steps 2 to 5, once upstream may be believed."""
+        self.judge_metadata()
         primary = self.read_records()
         packages = self.read_packages(primary)
         advisories = read_advisories(self.records, self.entries, self.fetcher.sink.open, self.parser)
@@ -98,13 +115,28 @@ class Syncing:
         self.wanted.drop_collisions((REPOMD, primary.href))
         self.fetch_the_rest()
         self.require_some(packages)
+        self.judge_packages(packages)
         self.entries[REPOMD] = self.fetcher.keep(REPOMD, self.repomd)
         tree = tree_of(self.entries[path] for path in self.wanted.files if path in self.entries)
         inventory = Inventory(blobs_of_packages(packages, self.entries), advisories, *self.read_groups_and_modules())
         if was_signed:
             self.require_signature()
         left_out = tuple(sorted(self.wanted.left_out, key=lambda one: one.path))
-        return Synced(tree, inventory, was_signed or is_signed(tree), left_out)
+        return Synced(tree, inventory, was_signed or is_signed(tree), left_out, trust=self.trusting.outcome)
+
+    def judge_metadata(self) -> None:
+        """End step 1: judge repomd.xml by its signature, which is read for that where it matters."""
+        signature = self.signature if self.trusting.asks_for_a_signature else None
+        fault = next((one.reason for one in self.wanted.left_out if one.path == SIGNATURE), None)
+        self.trusting.judge_metadata(self.repomd, signature, fault)
+
+    @functools.cached_property
+    def signature(self) -> bytes | None:
+        """Read the signature of repomd.xml, once: what is judged is what is kept."""
+        data = self.small_file(SIGNATURE, MAX_SIGNATURE)
+        if data is not None:
+            self.trusting.saw_signature()
+        return data
 
     def read_records(self) -> Record:
         """Begin step 2: parse repomd.xml, fetch primary and updateinfo; give the record of primary."""
@@ -124,7 +156,8 @@ class Syncing:
     def want_the_rest(self) -> None:
         """Do step 3."""
         for path in SIGNATURE, KEY:
-            if (data := self.small_file(path, MAX_SIGNATURE)) is not None:
+            data = self.signature if path == SIGNATURE else self.small_file(path, MAX_SIGNATURE)
+            if data is not None:
                 self.keep(path, data)
         for path in self.want_kickstart_trees():
             for entry in want_variant(path, self.wanted, self.fetcher, self.parser):
@@ -186,6 +219,12 @@ class Syncing:
                 else:
                     self.wanted.left_out.append(found)
         self.fetcher.report(Finished(_PHASE))
+
+    def judge_packages(self, packages: Sequence[Package]) -> None:
+        """End step 4: leave out the packages that are refused."""
+        for refused in self.trusting.judge_packages(self.entries, (package.href for package in packages)):
+            del self.entries[refused.path]
+            self.wanted.left_out.append(refused)
 
     def require_some(self, packages: list[Package]) -> None:
         """Raise `UpstreamError` where packages are listed and not one could be had."""

@@ -1,0 +1,217 @@
+"""Attacks by an upstream, or whoever stands before it, on a site that pinned the vendor's key: rows 54 and 73."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from issmedia.base.errors import UsageError
+from tests.makers.http_server import FOR_EVER, Answer, serving
+from tests.makers.openpgp import openpgp_key
+from tests.makers.repodata import Pkg, write_packages
+from tests.makers.repos import PackageSpec, build_repo, sample_repo
+from tests.makers.signed_rpms import variants
+from tests.makers.sites import Outcome, Site
+
+VENDOR, THIEF = openpgp_key("vendor"), openpgp_key("thief")
+REPOMD, ASC = "repodata/repomd.xml", "repodata/repomd.xml.asc"
+
+
+@pytest.fixture
+def upstream(tmp_path: Path) -> Path:
+    """What the vendor signed."""
+    return sample_repo(tmp_path / "upstream", key=VENDOR).path
+
+
+@pytest.fixture
+def site(tmp_path: Path, upstream: Path) -> Site:
+    """A site that pinned the vendor's key, synced p/zoo, and published it."""
+    (tmp_path / "vendor.asc").write_bytes(VENDOR.public)
+    site = Site(tmp_path / "hq")
+    site.do("init", "--name", "hq")
+    site.do("repo", "add", "p/zoo", upstream, "--gpg-key", tmp_path / "vendor.asc")
+    site.do("sync")
+    site.do("publish")
+    return site
+
+
+def assert_refused(site: Site, code: int, *says: str) -> Outcome:
+    """See that a sync is refused with these words, and that nothing changed."""
+    before = site.state()
+
+    outcome = site.call("sync")
+
+    assert outcome.code == code, outcome.err
+    assert [word for word in says if word not in outcome.err] == [], outcome.err
+    assert site.state() == before
+    return outcome
+
+
+def revise(upstream: Path, more: bytes = b"<!-- evil -->") -> bytes:
+    """Change repomd.xml so that it still parses; give what it was."""
+    before = (upstream / REPOMD).read_bytes()
+    (upstream / REPOMD).write_bytes(before.replace(b"</repomd>", more + b"</repomd>"))
+    return before
+
+
+def strip(upstream: Path) -> None:
+    """Take the signature away."""
+    revise(upstream)
+    (upstream / ASC).unlink()
+
+
+def replay(upstream: Path) -> None:
+    """Leave the signature of the former repomd.xml there."""
+    revise(upstream)
+
+
+def sign_as_thief(upstream: Path) -> None:
+    """Sign by another key, and offer that key where dnf looks for one."""
+    revise(upstream)
+    (upstream / ASC).write_bytes(THIEF.sign_detached((upstream / REPOMD).read_bytes()))
+    (upstream / f"{REPOMD}.key").write_bytes(THIEF.public)
+
+
+def put_a_second_signature(upstream: Path) -> None:
+    """Put a second signature, by the thief, behind the good one of the former metadata."""
+    good = (upstream / ASC).read_bytes()
+    revise(upstream)
+    (upstream / ASC).write_bytes(good + THIEF.sign_detached((upstream / REPOMD).read_bytes()))
+
+
+def sign_in_other_words(upstream: Path) -> None:
+    """Give a signature that is none."""
+    revise(upstream)
+    (upstream / ASC).write_bytes(b"-----BEGIN PGP SIGNATURE-----\n\ntrust me\n-----END PGP SIGNATURE-----\n")
+
+
+@pytest.mark.parametrize("selected", [False, True], ids=["whole", "selected"])
+@pytest.mark.parametrize(
+    ("attack", "verdict"),
+    [
+        (strip, "unsigned: upstream has no signature of it"),
+        (replay, "bad: its signature is not of these bytes"),
+        (sign_as_thief, "cannot judge: is signed by the key"),
+        (put_a_second_signature, "cannot judge: has something behind its PGP SIGNATURE"),
+        (sign_in_other_words, "cannot judge: "),
+    ],
+)
+def test_054_metadata_that_the_vendor_did_not_sign_are_refused_and_nothing_changes(
+    site: Site, upstream: Path, attack: Callable[[Path], None], verdict: str, selected: bool
+) -> None:
+    """The attacker changes repomd.xml and strips, replays or forges its signature."""
+    if selected:
+        site.do("repo", "set", "p/zoo", "--newest", "1")
+        site.do("sync")
+    attack(upstream)
+
+    assert_refused(site, 6, REPOMD, verdict, "nothing was changed")
+
+
+def test_054_metadata_are_not_parsed_before_they_are_judged(site: Site, upstream: Path) -> None:
+    """The attacker sends what would break a parser, under the signature of something else."""
+    (upstream / REPOMD).write_bytes(b'<?xml version="1.0"?><!DOCTYPE x [<!ENTITY a "aaaa">]><repomd>&a;&a;')
+
+    outcome = assert_refused(site, 6, "bad: its signature is not of these bytes")
+
+    assert "DOCTYPE" not in outcome.err
+
+
+def test_054_a_signature_that_is_held_back_leaves_what_was(site: Site, upstream: Path) -> None:
+    """The attacker lets the changed metadata pass and answers for the signature that the server is busy."""
+    with serving(upstream) as server:
+        site.do("repo", "set", "p/zoo", "--source", server.url, "--tries", "1")
+        revise(upstream)
+        server.behave(ASC, Answer(503, times=FOR_EVER))
+
+        assert_refused(site, 3, "its signature cannot be had")
+
+
+def test_054_a_first_sync_can_ask_for_a_signature_too(site: Site, tmp_path: Path) -> None:
+    """The attacker strips the signature before the site has ever seen one."""
+    naked = sample_repo(tmp_path / "naked").path
+    site.do("repo", "add", "p/new", naked, "--gpg-key", tmp_path / "vendor.asc", "--repo-gpgcheck", "require")
+
+    outcome = site.call("sync", "p/new")
+
+    assert (outcome.code, "unsigned: upstream has no signature of it" in outcome.err) == (6, True)
+    assert site.do("repo", "show", "p/new", "--json").document["snapshots"] == []
+
+
+def test_054_packages_by_another_key_are_refused_and_nothing_changes(site: Site, upstream: Path) -> None:
+    """The attacker built all packages anew, and no signature of the metadata is asked for."""
+    site.do("repo", "set", "p/zoo", "--repo-gpgcheck", "off")
+    site.do("sync")
+    shutil.rmtree(upstream)
+    sample_repo(upstream, key=THIEF)
+
+    assert_refused(site, 6, "none of 5 packages is signed by a pinned key", f"key {THIEF.fingerprint}")
+
+
+@pytest.mark.parametrize("selected", [False, True], ids=["whole", "selected"])
+@pytest.mark.parametrize("name", ["unsigned", "payload changed", "header only", "by a stranger"])
+def test_054_a_package_that_is_not_good_is_in_no_snapshot_and_reaches_no_client(
+    site: Site, upstream: Path, name: str, selected: bool
+) -> None:
+    """The attacker slips one package among those of the vendor, at two syncs."""
+    names = ["base", "library", "streamed"]
+    packages = [*(PackageSpec(one).build(VENDOR) for one in names), variants()[name].package]
+    shutil.rmtree(upstream)
+    repo = build_repo(upstream, packages, sign_with=VENDOR)
+    if selected:
+        site.do("repo", "set", "p/zoo", "--newest", "1")
+
+    first, second = site.call("sync", "--json"), site.call("sync", "--json")
+    site.do("publish")
+
+    href = repo.package("app").href
+    for outcome in (first, second):
+        (result,) = outcome.document["repositories"]
+        assert outcome.code == 7
+        assert [one["path"] for one in result["incomplete"]] == [href]
+        assert (result["trust"]["counts"]["good"], len(result["trust"]["exceptions"])) == (3, 1)
+    published = site.root / "published/p/zoo"
+    assert sorted(path.name for path in published.rglob("*.rpm")) == sorted(f"{one}-1.0-1.noarch.rpm" for one in names)
+
+
+def test_054_a_package_that_no_metadata_name_is_judged_like_all_others(site: Site, upstream: Path) -> None:
+    """The attacker can write to the directory that is synced, and leaves a package there."""
+    (upstream / "extra.rpm").write_bytes(variants()["by a stranger"].package)
+    revise(upstream, b"")
+    (upstream / ASC).write_bytes(VENDOR.sign_detached((upstream / REPOMD).read_bytes()))
+
+    outcome = site.call("sync", "--json")
+
+    assert outcome.code == 7
+    assert [one["path"] for one in outcome.document["repositories"][0]["incomplete"]] == ["extra.rpm"]
+
+
+def test_054_a_key_that_upstream_changed_is_not_taken_for_the_one_that_is_pinned(site: Site, tmp_path: Path) -> None:
+    """The attacker offers the vendor's key, fingerprint and all, that lives on though it should have expired."""
+    old = tmp_path / "old.asc"
+    old.write_bytes(openpgp_key("vendor", lives_s=100).public)
+    before = site.state()
+
+    outcome = site.call("repo", "set", "p/zoo", "--gpg-key", old)
+
+    assert outcome.code == UsageError.exit_code
+    assert f"--renew {VENDOR.fingerprint}" in outcome.err
+    assert site.state() == before
+
+
+def test_073_an_upstream_that_breaks_the_judge_costs_only_what_it_sent(site: Site, upstream: Path) -> None:
+    """The attacker sends a package whose header claims four thousand million entries, beside honest ones."""
+    honest = PackageSpec("base").build(VENDOR)
+    greedy = honest[:104] + b"\xff" * 8 + honest[112:]
+    shutil.rmtree(upstream)
+    write_packages(upstream, [Pkg("base.rpm", honest), Pkg("greedy.rpm", greedy)])
+    (upstream / ASC).write_bytes(VENDOR.sign_detached((upstream / REPOMD).read_bytes()))
+
+    outcome = site.call("sync", "--json")
+
+    (result,) = outcome.document["repositories"]
+    assert outcome.code == 7
+    assert [one["path"] for one in result["incomplete"]] == ["greedy.rpm"]
+    assert result["incomplete"][0]["reason"].startswith("cannot judge: ")
+    assert result["trust"]["counts"]["good"] == 1
