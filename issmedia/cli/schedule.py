@@ -34,7 +34,7 @@ def answer_schedule(face: Face, calendar: str, what: Sequence[str], transport: T
     }
     control = "systemctl" if system else "systemctl --user"
     enable = [f"{control} daemon-reload", f"{control} enable --now {TIMER}"]
-    enable += [] if system else [f"loginctl enable-linger {pwd.getpwuid(os.geteuid()).pw_name}"]
+    enable += [] if system else [f"loginctl enable-linger {_user(os.geteuid())}"]
     face.answer({"files": units, "commands": enable}, lambda: _text(units, enable))
 
 
@@ -58,4 +58,12 @@ def _option(name: str, value: object) -> list[str]:
 def _owner(root: Path) -> str | None:
     """Name the depot's owner, where it is not who reads this."""
     owner = root.stat().st_uid
-    return None if owner == os.geteuid() else pwd.getpwuid(owner).pw_name
+    return None if owner == os.geteuid() else _user(owner)
+
+
+def _user(number: int) -> str:
+    """Name a user; by the number where nobody has it."""
+    try:
+        return pwd.getpwuid(number).pw_name
+    except KeyError:
+        return str(number)

@@ -22,6 +22,7 @@ from issmedia.model.diff import RepositoryDiff
 from issmedia.model.documents import Repository
 from issmedia.model.judgement import Outcome
 from issmedia.model.transport import Transport
+from issmedia.net.upstream import require_sane
 from issmedia.ops.sync import SyncResult, sync
 from issmedia.ops.sync_many import How, SyncedMany, sources, sync_many
 
@@ -64,6 +65,7 @@ def _one(
 def _schedule(face: Face, what: tuple[str, ...], transport: Transport, schedule: str | None, *, cron: bool) -> None:
     if schedule is None:
         raise UsageError("--cron says how, not when", hint="issmedia sync --schedule daily --cron")
+    require_sane(transport)
     sources(open_depot(face.root), what)
     answer_schedule(face, schedule, what, transport, cron=cron)
 

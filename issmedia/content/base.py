@@ -50,6 +50,9 @@ class Upstream(Protocol):
         the path may go elsewhere, and later.
         """
 
+    def begin(self) -> None:
+        """Wait until it is this upstream's turn: before a file is promised to others, who would wait for it."""
+
     def listing(self) -> dict[str, int] | None:
         """List all paths with sizes in bytes where upstream is a directory; None where it cannot be listed.
 

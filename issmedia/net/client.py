@@ -27,7 +27,7 @@ from issmedia.net.words import NO_ANSWER, reason, refusal
 
 _HOPS = 5
 _GIVE_UP = 8
-"""Requests in a row without any answer after which a host is asked for nothing more."""
+"""Files in a row without any answer, or put off at each try, after which a host is asked for nothing more."""
 
 _PART = 64 << 10
 """Bytes read at a time where a rate is set."""
@@ -88,7 +88,7 @@ class Client:
         self._connections = connections or Connections(manners.connections)
         self._interrupted = threading.Event()
         self._pace = Pace(manners, self._interrupted)
-        self._silent: dict[str, int] = {}
+        self._failed: dict[str, int] = {}
         self._flights: set[Flight] = set()
         self._identities: dict[str, Identity] = {}
         self._guard = threading.Lock()
@@ -177,13 +177,19 @@ class Client:
             flight.rest()
             self._pace.pause(self.manners.pause_s(failures, asked))
         try:
-            return self._ask(url, flight, start, where=where)
+            response = self._ask(url, flight, start, where=where)
         except NO_ANSWER as cause:
             raise self._silence(cause, url, where) from cause
+        if response.status in _TRANSIENT:
+            self._count_failure(url)
+        return response
+
+    def _count_failure(self, url: str) -> None:
+        with self._guard:
+            self._failed[origin_of(url)] = self._failed.get(origin_of(url), 0) + 1
 
     def _silence(self, cause: Exception, url: str, where: str) -> UpstreamError:
-        with self._guard:
-            self._silent[origin_of(url)] = self._silent.get(origin_of(url), 0) + 1
+        self._count_failure(url)
         tls_hint = "a CA of your own is named by --ca-bundle FILE" if isinstance(cause, exceptions.SSLError) else None
         return UpstreamError(f"no answer: {reason(cause)}", where=where, hint=tls_hint)
 
@@ -192,15 +198,16 @@ class Client:
         if self._interrupted.is_set():
             raise UpstreamError("fetching was given up", where=where)
         origin = origin_of(url)
-        if self._silent.get(origin, 0) >= _GIVE_UP:
-            raise UpstreamError(f"not asked for: {_GIVE_UP} files before it got no answer", where=where)
+        if self._failed.get(origin, 0) >= _GIVE_UP:
+            raise UpstreamError(f"not asked for: {_GIVE_UP} files got no answer or were put off", where=where)
         credentials = self._credentials(origin)
         headers = _HEADERS | ({"Range": f"bytes={start}-"} if start else {}) | credentials
         identity = self._identities.get(origin)
         if identity is None:
             identity = self._identities[origin] = self._identity(url, origin, credentials.get("Authorization", ""))
         response = self._connections.ask(url, headers, identity, flight=flight, timeout_s=self.manners.timeout_s)
-        self._silent.pop(origin, None)
+        if response.status not in _TRANSIENT:
+            self._failed.pop(origin, None)
         return response
 
     def _credentials(self, origin: str) -> dict[str, str]:

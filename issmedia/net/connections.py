@@ -6,6 +6,7 @@ What a server or a proxy is shown, and must show, keeps connections apart: reque
 
 import base64
 import contextlib
+import http.client
 import socket
 import ssl
 import threading
@@ -22,6 +23,9 @@ from issmedia.net.proxies import Proxy
 
 MOST = 8
 """Connections in use at a time, unless somebody says otherwise."""
+
+_MOST_INTERIM = 8
+"""Answers to one request, of which all but the last are of status 100."""
 
 _HOSTS = 256
 """Hosts of one identity whose connections are kept."""
@@ -70,7 +74,7 @@ class Flight:
         """Have reads that are blocked fail: below TLS, whose own call is not for two threads."""
         if self._socket is not None:
             with contextlib.suppress(OSError):
-                socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
+                socket.socket.shutdown(getattr(self._socket, "socket", self._socket), socket.SHUT_RDWR)
 
 
 class Connections:
@@ -177,10 +181,33 @@ def basic(user: str, password: str) -> str:
     return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
 
 
+class _Response(http.client.HTTPResponse):
+    """An answer that is bounded where the standard library's is not."""
+
+    _interim = 0
+
+    def _read_status(self) -> tuple[str, int, str]:
+        """Read a status line; of answers that only announce another, a few are heard."""
+        self._interim += 1
+        if self._interim > _MOST_INTERIM:
+            raise http.client.HTTPException("it announces answers and gives none")
+        status: tuple[str, int, str] = super()._read_status()  # type: ignore[misc]
+        return status
+
+    def _read_next_chunk_size(self) -> int:
+        """Read a chunk's size; the standard library takes negative ones, and then reads without end."""
+        size: int = super()._read_next_chunk_size()  # type: ignore[misc]
+        if size < 0:
+            raise http.client.IncompleteRead(b"")
+        return size
+
+
 def _pools_that_tell(using: Callable[[socket.socket], None]) -> dict[str, type[urllib3.HTTPConnectionPool]]:
     """Make classes of connection pools that tell, in the thread that asks, which socket it uses."""
 
     class Http(connection.HTTPConnection):
+        response_class = _Response
+
         def connect(self) -> None:
             super().connect()
             using(self.sock)
@@ -191,6 +218,8 @@ def _pools_that_tell(using: Callable[[socket.socket], None]) -> dict[str, type[u
             super().request(*args, **kwargs)  # type: ignore[arg-type]
 
     class Https(connection.HTTPSConnection):
+        response_class = _Response
+
         def connect(self) -> None:
             super().connect()
             using(self.sock)

@@ -75,6 +75,9 @@ class DirectoryUpstream:
         with file:
             yield LocalStream(file, where)
 
+    def begin(self) -> None:
+        """Wait for nobody."""
+
     def listing(self) -> dict[str, int] | None:
         """List all paths with sizes in bytes, links and odd files with -1; None for `file://`."""
         if not self._listed:

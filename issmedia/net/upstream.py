@@ -97,6 +97,10 @@ def _mirrors(client: Client, url: str, kind: Kind) -> Mirrors:
     return Mirrors(safe, found.checksums, found.size)
 
 
+_LONGEST_S = 86_400
+"""The longest silence: a day."""
+
+
 def require_sane(transport: Transport) -> None:
     """Refuse numbers and a proxy that nobody can mean: `UsageError`."""
     if transport.client_key and not transport.client_cert:
@@ -107,6 +111,8 @@ def require_sane(transport: Transport) -> None:
         value = getattr(transport, name)
         if value is not None and not 0 < value < 1 << 40:
             raise UsageError(f"{name} must be more than 0")
+    if transport.timeout_s is not None and transport.timeout_s > _LONGEST_S:
+        raise UsageError(f"expected at most {_LONGEST_S:,} seconds of silence, got {transport.timeout_s:,.0f}")
     if transport.proxy and ("@" in transport.proxy or parse_proxy(transport.proxy).username):
         raise UsageError("the proxy holds a user name", hint="put proxy_username and proxy_password in --credentials")
 

@@ -74,6 +74,9 @@ class HttpUpstream:
         with self._guard:
             self._broken.pop(path, None)
 
+    def begin(self) -> None:
+        """Wait for nobody."""
+
     def listing(self) -> dict[str, int] | None:
         """Give None: a web server cannot be listed."""
         return None

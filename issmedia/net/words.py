@@ -1,13 +1,14 @@
 """What went wrong on the wire, in a few words; never with a URL or a header in them."""
 
 from http import HTTPStatus
+from http.client import HTTPException
 
 from urllib3 import exceptions
 
 from issmedia.base.errors import AbsentError, UpstreamError
 from issmedia.model.names import shown
 
-NO_ANSWER = (exceptions.HTTPError, OSError)
+NO_ANSWER = (exceptions.HTTPError, HTTPException, OSError, UnicodeError)
 """How urllib3 and the system say that there was no answer, or no end of one."""
 
 _ABSENT = frozenset({403, 404, 410})

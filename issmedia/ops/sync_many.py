@@ -22,7 +22,7 @@ from typing import Generic, Protocol, TypeVar
 from msgspec.structs import replace
 
 from issmedia.base.digest import Digest
-from issmedia.base.errors import BusyError, DepotError, IssmediaError, UpstreamError, UsageError
+from issmedia.base.errors import BusyError, DamagedBlobError, DepotError, IssmediaError, UpstreamError, UsageError
 from issmedia.base.events import Advanced, Event, Finished, Report, Started, Within
 from issmedia.base.workers import Workers
 from issmedia.content.base import Stream, Upstream
@@ -187,6 +187,9 @@ class _Run(Generic[R]):
             try:
                 with self._opened(repository) as upstream:
                     return self._one(repository, upstream, report)
+            except DamagedBlobError as error:  # of this one's own history, or its neighbours': the others can be had
+                error.where = f"{repository.path}: {error.where}"
+                return error
             except (DepotError, BusyError):
                 raise
             except IssmediaError as error:
@@ -252,13 +255,18 @@ class _InTurn:
     @contextlib.contextmanager
     def open(self, path: str, *, start: int = 0) -> Iterator[Stream]:
         """Open a file when its turn comes."""
-        with self._guard:
-            if self._asked and not self._has_turn:
-                self._turns.acquire()
-                self._has_turn = True
-            self._asked = True
+        if self._asked:
+            self.begin()
+        self._asked = True
         with self._upstream.open(path, start=start) as stream:
             yield stream
+
+    def begin(self) -> None:
+        """Wait for the turn. Whoever has promised a file to others must have it: they would wait, and keep theirs."""
+        with self._guard:
+            if not self._has_turn:
+                self._turns.acquire()
+                self._has_turn = True
 
     def listing(self) -> dict[str, int] | None:
         """List what can be listed."""

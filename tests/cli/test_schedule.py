@@ -83,3 +83,18 @@ def test_the_command_it_prints_is_one_that_parses(hq: Site) -> None:
     context = cli.make_context("issmedia", arguments)
 
     assert context.params["depot"] == hq.root
+
+
+@pytest.mark.parametrize("said", [("--jobs", "0"), ("--proxy", "http://u:geheim@p:3128"), ("--timeout", "1e11")])
+def test_what_the_sync_would_refuse_is_not_scheduled(hq: Site, said: tuple[str, str]) -> None:
+    outcome = hq.call("sync", *said, "--schedule", "daily")
+
+    assert outcome.code == 2
+    assert "geheim" not in outcome.out + outcome.err
+
+
+@pytest.mark.root
+def test_an_owner_without_a_name_is_a_number(hq: Site) -> None:
+    os.chown(hq.root, 54321, -1)
+
+    assert "User=54321" in hq.do("sync", "--schedule", "daily").out

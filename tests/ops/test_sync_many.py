@@ -206,3 +206,43 @@ class Done:
 
     def __init__(self, repository: str) -> None:
         self.repository = repository
+
+
+def test_nobody_promises_a_file_before_its_turn(tmp_path: Path, server: HttpServer) -> None:
+    """Three hold the turns and want the file that a fourth would fetch, which waits for a turn."""
+    for label in "abcd":
+        build_repo(tmp_path / "web" / label, ["shared", "more"])
+    site = site_of(tmp_path, server, "abcd")
+    together = threading.Barrier(4)
+    for label in "abcd":
+        server.behave(f"{label}/{REPOMD}", Before(lambda: together.wait(20)))
+
+    site.do("sync")
+
+    assert len([path for path in server.requests if path.endswith("primary.xml.gz")]) == 1
+    assert len(site.trees()) == 4
+
+
+def test_what_is_damaged_of_one_repository_stops_no_other(tmp_path: Path, server: HttpServer) -> None:
+    site = site_of(tmp_path, server, "ab")
+    site.do("sync")
+    site.do("repo", "set", "p/a", "--newest", "1", "--with-dependencies")
+    tree = site.trees()["p/b"]
+    (site.root / "store" / tree[:2] / tree).unlink()
+
+    outcome = site.call("sync", "--json")
+
+    assert [one["repository"] for one in outcome.document["repositories"]] == ["p/b"]
+    assert [one["where"].partition(":")[0] for one in outcome.document["failed"]] == ["p/a"]
+    assert outcome.code == 7
+
+
+def test_a_host_that_puts_everything_off_is_given_up(tmp_path: Path, server: HttpServer) -> None:
+    build_repo(tmp_path / "web" / "a", [f"package-{number}" for number in range(30)])
+    site = site_of(tmp_path, server, "a")
+    for number in range(30):
+        server.behave(f"a/Packages/p/package-{number}-1.0-1.noarch.rpm", Answer(503, times=FOR_EVER))
+
+    site.call("sync", "--tries", "1", "--jobs", "2")
+
+    assert len([path for path in server.requests if path.endswith(".rpm")]) < 20

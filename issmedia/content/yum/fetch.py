@@ -145,6 +145,7 @@ class Fetcher:
                 answered.append(path)
                 yield _Stoppable(stream, self._stop)
 
+        self.upstream.begin()
         return entry_of(path, self.sink.fetch(opening, expected))
 
     def _counted(self, found: Entry | LeftOut) -> Entry | LeftOut:
