@@ -192,6 +192,25 @@ class Names:
             },
         )
 
+    def ever_signed(self, path: str) -> bool:
+        """Say whether any snapshot of a repository, also one that was left, had metadata with a signature."""
+        seen = self.snapshots(path)
+        return any(one.signed_metadata or (one.trust is not None and one.trust.saw_signature) for one in seen)
+
+    def doubt(self, path: str) -> None:
+        """Forget what signatures were worth in all snapshots of a repository, by keys that are gone."""
+        for row in list(self._db.execute("SELECT id, document FROM snapshots WHERE repository = :id", self._id(path))):
+            one = _snapshot(row["document"], path)
+            if one.trust is not None:
+                doubted = msgspec.structs.replace(one, trust=one.trust.doubted())
+                self._db.execute(
+                    "UPDATE snapshots SET document = :document WHERE id = :id",
+                    {"id": row["id"], "document": msgspec.json.encode(doubted)},
+                )
+
+    def _id(self, path: str) -> dict[str, int]:
+        return {"id": self._known(path)["id"]}
+
     def set_current(self, path: str, tree: Digest | None) -> None:
         """Make the newest snapshot of a tree the repository's current one; None leaves the repository without one."""
         self._db.execute(

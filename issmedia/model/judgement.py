@@ -92,6 +92,16 @@ class Outcome(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return counts.bad + counts.unsigned + counts.cannot_judge - len(self.exceptions)
 
     @property
+    def saw_signature(self) -> bool:
+        """Say whether repomd.xml had a signature, whatever it was worth."""
+        return self.metadata is not None and self.metadata.verdict != "unsigned"
+
+    def doubted(self) -> "Outcome":
+        """Give what is left of it once the keys are others: no verdict, but that there was a signature."""
+        doubt = Judged("cannot judge", reason="the pinned keys were changed since") if self.saw_signature else None
+        return Outcome("off", "off", metadata=doubt)
+
+    @property
     def is_clean(self) -> bool:
         """Say whether all that was looked at is good."""
         return self.unnamed == 0 and not self.exceptions and (self.metadata is None or self.metadata.verdict == "good")

@@ -314,7 +314,7 @@ def _arrived(db: Session, store: Store, entry: RepositoryEntry, tree: Tree, *, o
         of,
         tree,
         keys=tuple(store.read(key, MAX_OPENPGP_KEY) for key in of.keys),
-        signed_metadata=entry.signed_metadata or (before is not None and before.signed_metadata),
+        signed_metadata=entry.signed_metadata or db.names.ever_signed(entry.path),
         before=store.tree(again.tree) if again else None,
         judged=again.trust if again else None,
     )

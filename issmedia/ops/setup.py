@@ -150,8 +150,8 @@ def change_repository(
     with depot.catalog.changing() as db:
         db.names.update_repository(found.repository)
         _note_signatures(db, old, found, now=now)
-        if signatures.renew and (current := db.names.current(path)):
-            db.names.restate(msgspec.structs.replace(current, trust=None))  # the key now says something else
+        if set(old.keys) - set(found.repository.keys):
+            db.names.doubt(path)
     return found
 
 
@@ -231,7 +231,11 @@ def import_repofile(
             db.names.add_product(Product(product, product))
             db.names.add_repository(each.repository)
             _note_signatures(db, None, each, now=now)
-    return [_outcome(one, found[one.id].repository if one.id in found else None) for one in sections]
+    return [
+        _outcome(one, found[one.id].repository if one.id in found else None)
+        for one in sections
+        if not only or one.id in only
+    ]
 
 
 def _asked(repository: Repository, section: RepoSection, said: Signatures) -> Repository:

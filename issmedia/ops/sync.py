@@ -52,8 +52,8 @@ def sync(
     with depot.catalog.reading() as db:
         before = db.names.current(repository.path)
         neighbours = _neighbours(db, repository)
-        signed = before is not None and _was_signed(before, db)
-    previous = None if before is None else _previous(before, depot.store, signed=signed)
+        signed = db.names.ever_signed(repository.path)
+    previous = _previous(before, depot.store, signed=signed)
     run = content.sync
     if repository.selection is not None:
         run = content.selecting(_choice(repository.selection, neighbours, depot.store))
@@ -85,16 +85,13 @@ def _checks(repository: Repository, store: Store, *, now: str) -> Checks:
     return Checks(keys, repository.gpgcheck, repository.repo_gpgcheck, seconds)
 
 
-def _was_signed(before: Snapshot, db: Session) -> bool:
-    """Say whether upstream signed its metadata before; of a selection, which never is signed, the last whole tells."""
-    if before.selected is None:
-        return before.signed_metadata
-    whole = [one for one in db.names.snapshots(before.repository) if one.selected is None]
-    return bool(whole) and whole[-1].signed_metadata
+def _previous(before: Snapshot | None, store: Store, *, signed: bool) -> Previous | None:
+    """Give the tree before. One whose blobs an audit set aside lacks something; one whose listing is gone, all.
 
-
-def _previous(before: Snapshot, store: Store, *, signed: bool) -> Previous:
-    """Give the tree before. One whose blobs an audit set aside lacks something; one whose listing is gone, all."""
+    So does what was rolled back to nothing; that upstream `signed` stays known.
+    """
+    if before is None:
+        return Previous(tree_of(()), incomplete=True, signed_metadata=True) if signed else None
     try:
         tree = store.tree(before.tree)
     except DamagedBlobError:

@@ -134,6 +134,18 @@ def test_054_metadata_whose_signature_was_stripped_are_refused(taken: Taken, tmp
     refused(taken.lab, volume, "p/zoo: repodata/repomd.xml: unsigned", "--repo-gpgcheck warn")
 
 
+def test_054_that_metadata_were_signed_is_not_forgotten_over_two_bundles(taken: Taken, tmp_path: Path) -> None:
+    """The attacker first says of signed metadata that they are not, and strips the signature in the next bundle."""
+    says_unsigned = lambda manifest: manifest["repositories"][0].update(signed_metadata=False)  # noqa: E731
+    signed = taken.bundle(tmp_path / "signed", [*OLD, PackageSpec("gamma")], VENDOR)
+    edit_manifest(signed, says_unsigned, taken.key)
+    taken.lab.do("import", signed)
+    stripped = taken.bundle(tmp_path / "stripped", [build_rpm("alpha", signer=VENDOR.signer)], None)
+    edit_manifest(stripped, says_unsigned, taken.key)
+
+    refused(taken.lab, stripped, "p/zoo: repodata/repomd.xml: unsigned")
+
+
 def test_054_metadata_that_another_key_signed_are_refused(taken: Taken, tmp_path: Path) -> None:
     """The attacker signs the repodata himself, and puts his key beside them."""
     volume = taken.bundle(tmp_path / "volume", [build_rpm("alpha", signer=VENDOR.signer)], THIEF)

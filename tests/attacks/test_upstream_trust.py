@@ -215,3 +215,11 @@ def test_073_an_upstream_that_breaks_the_judge_costs_only_what_it_sent(site: Sit
     assert [one["path"] for one in result["incomplete"]] == ["greedy.rpm"]
     assert result["incomplete"][0]["reason"].startswith("cannot judge: ")
     assert result["trust"]["counts"]["good"] == 1
+
+
+def test_054_a_rollback_does_not_forget_that_upstream_signs(site: Site, upstream: Path) -> None:
+    """The attacker strips the signature after the site went back to before its first sync."""
+    site.do("rollback", "p/zoo")
+    strip(upstream)
+
+    assert_refused(site, 6, REPOMD, "unsigned: upstream has no signature of it")

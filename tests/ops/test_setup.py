@@ -12,7 +12,7 @@ from issmedia.base.events import Report, ignore
 from issmedia.content.yum.judge import Judge
 from issmedia.depot.depot import Depot, OwnedDepot
 from issmedia.model.documents import Snapshot
-from issmedia.model.judgement import Outcome
+from issmedia.model.judgement import Counts, Judged, Outcome
 from issmedia.model.openpgp import grouped
 from issmedia.model.pinning import VendorKey
 from issmedia.ops import setup
@@ -179,22 +179,27 @@ def test_a_key_with_other_bytes_is_refused_unless_it_is_named(depot: Depot) -> N
     assert [read_keys(data)[0].expires for data in kept(depot)] == [None]
 
 
-def test_renewing_forgets_what_the_old_key_said_of_the_snapshot(depot: Depot) -> None:
+@pytest.mark.parametrize(
+    "gone", [said(KEY, renew=(VENDOR.fingerprint,)), said(unpin=(VENDOR.fingerprint,))], ids=["renewed", "unpinned"]
+)
+def test_a_key_that_is_gone_vouches_for_no_snapshot_any_more(depot: Depot, gone: Signatures) -> None:
     add(depot, keys=(OLD.public,))
-    snapshot = Snapshot("p/zoo", Digest("1" * 64), NOW, 1, 1, 1, False, trust=Outcome("require", "off"))
+    trust = Outcome("require", "require", counts=Counts(good=1), metadata=Judged("good", VENDOR.fingerprint))
+    snapshots = [Snapshot("p/zoo", Digest(one * 64), NOW, 1, 1, 1, False, trust=trust) for one in "12"]
     with depot.catalog.changing() as db:
-        db.names.add_snapshot(snapshot)
+        for snapshot in snapshots:
+            db.names.add_snapshot(snapshot)
 
     with depot.owned("test", now=NOW) as owned:
         change(owned, signatures=said(OTHER))
         with depot.catalog.reading() as db:
-            added = db.names.current("p/zoo")
-        change(owned, signatures=said(KEY, renew=(VENDOR.fingerprint,)))
+            added = db.names.snapshots("p/zoo")
+        change(owned, signatures=gone)
 
     with depot.catalog.reading() as db:
-        renewed = db.names.current("p/zoo")
-    assert added == snapshot
-    assert renewed == replace(snapshot, trust=None)
+        assert added == snapshots
+        assert db.names.snapshots("p/zoo") == [replace(one, trust=trust.doubted()) for one in snapshots]
+        assert db.names.ever_signed("p/zoo")
 
 
 def test_a_key_is_unpinned_by_its_fingerprint(depot: Depot) -> None:
