@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 _NAME = 20
 """Columns of a repository's name."""
 
+_JUDGING = "signatures"
+"""The phase that reads again what was fetched: the row of all, which counts what is fetched, leaves it out."""
+
 
 class Bars:
     """The bar of the phase that is running, or the rows of what runs at once."""
@@ -110,6 +113,7 @@ class _Rows:
         self._count = count
         self._ended = 0
         self._tasks: dict[str, TaskID] = {}
+        self._judging: set[str] = set()
         self.progress.start()
         self._total = self._added(self._title(), None)
 
@@ -118,10 +122,15 @@ class _Rows:
         if isinstance(event, Started) and event.files:
             self._leave(repository)
             self._tasks[repository] = self._added(shown(repository), event)
-            self._grow(event.files, event.size or 0)
+            self._judging.discard(repository)
+            if event.phase == _JUDGING:
+                self._judging.add(repository)
+            else:
+                self._grow(event.files, event.size or 0)
         elif isinstance(event, Advanced) and repository in self._tasks:
             self._advance(self._tasks[repository], event)
-            self._advance(self._total, event)
+            if repository not in self._judging:
+                self._advance(self._total, event)
         elif isinstance(event, Finished):
             self._leave(repository)
 

@@ -78,7 +78,7 @@ def repo_import(
     transport: Transport,
 ) -> None:
     """Add the repositories of dnf's .repo FILE; what is said here goes before the file. Keys are pinned for each."""
-    sections = read_repofile(file.read(MAX_FILE + 1), where=shown(file.name))
+    sections = read_repofile(file.read(MAX_FILE + 1), where=shown(file.name), only=only)
     with open_depot(face.root).owned("repo import", now=face.now) as depot, face.reporting() as report:
         found = setup.import_repofile(
             depot,

@@ -28,7 +28,9 @@ _WHERE = (
     click.option("--also", "others", multiple=True, metavar="URL", help="A further base URL of the same repository."),
     click.option("--releasever", metavar="VALUE", help="What $releasever in a URL stands for."),
     click.option("--basearch", metavar="VALUE", help="What $basearch in a URL stands for."),
-    click.option("--var", "pairs", multiple=True, metavar="NAME=VALUE", help="What $NAME in a URL stands for."),
+    click.option(
+        "--var", "pairs", multiple=True, metavar="NAME=VALUE", help="What $NAME in a URL stands for; may be empty."
+    ),
     click.option("--client-cert", metavar="FILE", help="Our certificate for TLS (PEM)."),
     click.option("--client-key", metavar="FILE", help="Its key (PEM, mode 0600)."),
     click.option("--ca-bundle", metavar="FILE", help="The CAs that a server's certificate must come from (PEM)."),

@@ -5,6 +5,7 @@ Source: dnf.conf(5), "Repo options". What we do not know is named, never guessed
 
 import configparser
 import re
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from issmedia.base.errors import FormatError, Problem, UsageError
@@ -49,7 +50,8 @@ class RepoSection:
     """One repository of a `.repo` file; `transport` has all that is no secret, `secrets` the rest, never shown.
 
     `gpgkeys` are where the file says the vendor's keys lie: named, not trusted; `gpgcheck` and `repo_gpgcheck` are None
-    where it is silent. `passed_over` are options of it that mean nothing here.
+    where it is silent. `passed_over` are options of it that mean nothing here. Of a section that nobody asked for only
+    the name is read.
     """
 
     id: str
@@ -64,23 +66,42 @@ class RepoSection:
     secrets: dict[str, str] = field(default_factory=dict, repr=False)
 
 
-def read_repofile(data: bytes, *, where: str) -> list[RepoSection]:
-    """Read a `.repo` file, sections in order, `[main]` left out; `FormatError` where it is none."""
+def read_repofile(data: bytes, *, where: str, only: Collection[str] = ()) -> list[RepoSection]:
+    """Read a `.repo` file, sections in order, `[main]` left out; `FormatError` where it is none.
+
+    Asked for are `only` these sections, or else all that are enabled; what stands in another one stops nothing.
+    """
     if len(data) > MAX_FILE:
         raise FormatError(f"expected at most {MAX_FILE:,} bytes, found more", where=where)
     parser = configparser.ConfigParser(interpolation=None, delimiters=("=",), comment_prefixes=("#", ";"))
     try:
         parser.read_string(data.decode("utf-8"))
     except (configparser.Error, UnicodeDecodeError) as cause:
-        problems = [Problem(where, type(cause).__name__)]  # its own words repeat lines, and so passwords
-        raise FormatError("not a .repo file", where=where, problems=problems) from None
-    return [
-        _section(name, dict(parser[name]), f"{where}: [{shown(name)}]") for name in parser.sections() if name != "main"
-    ]
+        raise FormatError("not a .repo file", where=where, hint=_FORM, problems=[Problem(where, _why(cause))]) from None
+    names = [name for name in parser.sections() if name != "main"]
+    if not names:
+        raise FormatError("describes no repository", where=where, hint=_FORM)
+    return [_section(name, dict(parser[name]), f"{where}: [{shown(name)}]", only) for name in names]
 
 
-def _section(name: str, options: dict[str, str], where: str) -> RepoSection:
+_FORM = "each repository stands under its name in [brackets], in lines NAME=VALUE"
+
+
+def _why(cause: configparser.Error | UnicodeDecodeError) -> str:
+    """Say which line is wrong, in our words: those of `cause` repeat lines, and so passwords."""
+    if isinstance(cause, configparser.MissingSectionHeaderError):
+        return f"line {cause.lineno} stands before any [section]"
+    if isinstance(cause, configparser.ParsingError):
+        return f"line {cause.errors[0][0]} is no [section] and no NAME=VALUE"
+    if isinstance(cause, configparser.DuplicateSectionError | configparser.DuplicateOptionError):
+        return f"line {cause.lineno} gives a name a second time"
+    return "is not UTF-8"
+
+
+def _section(name: str, options: dict[str, str], where: str, only: Collection[str]) -> RepoSection:
     said = _Options(options, where)
+    if name not in only if only else not said.flag("enabled", default=True):
+        return RepoSection(name, name, "", Transport(), enabled=False, gpgcheck=None, repo_gpgcheck=None)
     if not said.flag("sslverify", default=True):
         raise UsageError(
             "sslverify=0 would let anybody answer", where=where, hint="name the CA instead: sslcacert=FILE"

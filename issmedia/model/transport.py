@@ -11,7 +11,8 @@ from issmedia.model.names import shown
 
 _VARIABLE = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
 _NAME = re.compile(r"\w{1,64}\Z")
-_VALUE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._~-]{0,127}\Z")
+_VALUE = re.compile(r"(?:[A-Za-z0-9_-][A-Za-z0-9._~-]{0,127})?\Z")
+_UP = re.compile(r"/\.\.(?:[/?#]|\Z)")
 
 
 class Kind(StrEnum):
@@ -66,20 +67,26 @@ def checked_variables(variables: Mapping[str, str]) -> dict[str, str]:
         if not _NAME.match(name) or not _VALUE.match(value):
             raise UsageError(
                 f"{shown(name)}={shown(value)} is no variable of a URL",
-                hint="for example releasever=9; a value has letters, digits and . _ ~ -",
+                hint="for example releasever=9; a value has letters, digits and . _ ~ -, or is empty",
             )
     return dict(variables)
 
 
 def substituted(url: str, variables: Mapping[str, str]) -> str:
-    """Put the values of `$NAME` and `${NAME}` into a URL; `UsageError` for one that has none."""
+    """Put the values of `$NAME` and `${NAME}` into a URL; `UsageError` for one that has none, or makes a `..`."""
 
     def value(match: re.Match[str]) -> str:
         name = match[1] or match[2]
         if name not in variables:
             raise UsageError(
-                f"${name} has no value", where=shown(url), hint=f"issmedia repo set PRODUCT/REPO --var {name}=VALUE"
+                f"${name} has no value",
+                where=shown(url),
+                hint=f"say --var {name}=VALUE (it may be empty); "
+                f"of a repository that is there already: issmedia repo set PRODUCT/REPO --var {name}=VALUE",
             )
         return variables[name]
 
-    return _VARIABLE.sub(value, url)
+    found = _VARIABLE.sub(value, url)
+    if _UP.search(found) and not _UP.search(url):
+        raise UsageError("its variables would make a .. of it", where=shown(url))
+    return found

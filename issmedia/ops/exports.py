@@ -270,7 +270,8 @@ def _nothing_to_carry(path: str, *, rolled_back: bool) -> UsageError:
     if rolled_back:
         hint = f"undo that: issmedia rollback {path}; or issmedia sync {path}"
         return UsageError("was rolled back to nothing", where=path, hint=hint)
-    return UsageError("was never synced", where=path, hint=f"issmedia sync {path}")
+    hint = f"issmedia sync {path}; or name the others; or issmedia repo remove {path} --yes"
+    return UsageError("was never synced", where=path, hint=hint)
 
 
 def _base_trees(store: Store, repository: str, bases: Sequence[State]) -> tuple[Tree, ...]:

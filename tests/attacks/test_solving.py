@@ -83,7 +83,7 @@ def test_047_a_requirement_that_outgrows_memory_fails_one_sync_and_changes_nothi
     assert (outcome.returncode, site.state()) == (5, before)
     assert TAKES_TOO_MUCH in outcome.stderr
     assert "hint: leave that package out: issmedia repo set --exclude" in outcome.stderr
-    site.do("repo", "set", "p/evil", "--exclude", "app")
+    site.do("repo", "set", "p/evil", "--everything", "--exclude", "app", "--with-dependencies")
     site.do("sync", "p/evil")
 
 

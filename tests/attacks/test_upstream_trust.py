@@ -1,4 +1,4 @@
-"""Attacks by an upstream, or whoever stands before it, on a site that pinned the vendor's key: rows 54 and 73."""
+"""Attacks by an upstream, or whoever stands before it, on a site that pinned the vendor's key: rows 54, 55, 73."""
 
 import shutil
 from collections.abc import Callable
@@ -6,11 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from issmedia.base.digest import digest_of
 from issmedia.base.errors import UsageError
 from tests.makers.http_server import FOR_EVER, Answer, serving
-from tests.makers.openpgp import openpgp_key
+from tests.makers.openpgp import OpenPGPKey, openpgp_key
 from tests.makers.repodata import Pkg, write_packages
-from tests.makers.repos import PackageSpec, build_repo, sample_repo
+from tests.makers.repos import FLAT, PackageSpec, build_repo, sample_repo
+from tests.makers.rpms import build_rpm
 from tests.makers.signed_rpms import variants
 from tests.makers.sites import Outcome, Site
 
@@ -202,10 +204,10 @@ def test_054_a_key_that_upstream_changed_is_not_taken_for_the_one_that_is_pinned
 
 def test_073_an_upstream_that_breaks_the_judge_costs_only_what_it_sent(site: Site, upstream: Path) -> None:
     """The attacker sends a package whose header claims four thousand million entries, beside honest ones."""
-    honest = PackageSpec("base").build(VENDOR)
+    honest = PackageSpec("base", "1").build(VENDOR)
     greedy = honest[:104] + b"\xff" * 8 + honest[112:]
     shutil.rmtree(upstream)
-    write_packages(upstream, [Pkg("base.rpm", honest), Pkg("greedy.rpm", greedy)])
+    write_packages(upstream, [Pkg("base.rpm", honest, "base"), Pkg("greedy.rpm", greedy)])
     (upstream / ASC).write_bytes(VENDOR.sign_detached((upstream / REPOMD).read_bytes()))
 
     outcome = site.call("sync", "--json")
@@ -223,3 +225,110 @@ def test_054_a_rollback_does_not_forget_that_upstream_signs(site: Site, upstream
     strip(upstream)
 
     assert_refused(site, 6, REPOMD, "unsigned: upstream has no signature of it")
+
+
+def add_variant(upstream: Path, package: bytes, layout: str = FLAT, key: OpenPGPKey | None = None) -> None:
+    """Put a repository of a package in Extra, and name it in .treeinfo as that of a variant."""
+    extra = build_repo(upstream / "Extra", [package], layout=layout)
+    if key is not None:
+        (upstream / "Extra" / ASC).write_bytes(key.sign_detached(extra.repomd.read_bytes()))
+    treeinfo = "[general]\nfamily = Zoo\nversion = 1\n[variant-Extra]\nrepository = Extra\npackages = Extra\n"
+    (upstream / ".treeinfo").write_text(treeinfo)
+    revise(upstream, b"")
+    (upstream / REPOMD).write_bytes((upstream / REPOMD).read_bytes() + b"\n")
+    (upstream / ASC).write_bytes(VENDOR.sign_detached((upstream / REPOMD).read_bytes()))
+
+
+def incomplete(outcome: Outcome) -> dict[str, str]:
+    """Give what a sync left out, path → reason."""
+    return {one["path"]: one["reason"] for one in outcome.document["repositories"][0]["incomplete"]}
+
+
+def test_054_a_package_by_any_other_name_is_judged_in_a_variant_too(site: Site, upstream: Path) -> None:
+    """The attacker names a package so that it does not look like one, in the repository of a variant."""
+    add_variant(upstream, build_rpm("evil", signer=THIEF.signer), "{initial}.bin", key=VENDOR)
+
+    outcome = site.call("sync", "--json")
+    site.do("publish")
+
+    left_out = incomplete(outcome)
+    assert (outcome.code, list(left_out)) == (7, ["Extra/e.bin"])
+    assert left_out["Extra/e.bin"].startswith("cannot judge: ")
+    assert not (site.root / "published/p/zoo/Extra/e.bin").exists()
+
+
+def test_054_a_package_by_any_other_name_is_judged_in_a_directory_too(site: Site, upstream: Path) -> None:
+    """The attacker leaves packages in the directory that is synced, and repodata below it that name them."""
+    build_repo(upstream / "x", [build_rpm("evil", signer=THIEF.signer)], layout="{initial}.drpm")
+
+    first, second = site.call("sync", "--json"), site.call("sync", "--json")
+
+    assert [(one.code, list(incomplete(one))) for one in (first, second)] == [(7, ["x/e.drpm"])] * 2
+
+
+@pytest.mark.parametrize(
+    ("key", "verdict"), [(None, "unsigned: upstream has no signature"), (THIEF, "cannot judge: is signed by the key")]
+)
+def test_054_metadata_of_a_variant_are_judged_like_the_main_ones(
+    site: Site, upstream: Path, key: OpenPGPKey | None, verdict: str
+) -> None:
+    """The attacker changes the metadata of a variant, which lie beside those that the vendor signed."""
+    add_variant(upstream, build_rpm("extra", signer=VENDOR.signer), key=key)
+
+    outcome = site.call("sync", "--json")
+    site.do("publish")
+
+    left_out = incomplete(outcome)
+    assert (outcome.code, list(left_out)) == (7, [f"Extra/{REPOMD}"])
+    assert left_out[f"Extra/{REPOMD}"].startswith(verdict)
+    assert not (site.root / "published/p/zoo/Extra" / REPOMD).exists()
+
+
+def test_054_metadata_of_a_variant_are_not_parsed_before_they_are_judged(site: Site, upstream: Path) -> None:
+    """The attacker sends what would break a parser as the metadata of a variant."""
+    add_variant(upstream, build_rpm("extra", signer=VENDOR.signer), key=VENDOR)
+    (upstream / "Extra" / REPOMD).write_bytes(b'<?xml version="1.0"?><!DOCTYPE x [<!ENTITY a "aaaa">]><repomd>&a;')
+
+    outcome = site.call("sync", "--json")
+
+    assert incomplete(outcome) == {
+        f"Extra/{REPOMD}": "bad: its signature is not of these bytes, or not by a key that may sign"
+    }
+
+
+@pytest.mark.parametrize("signed", [True, False], ids=["both signed", "none signed"])
+def test_a_variant_syncs_where_it_is_signed_or_the_main_metadata_are_not(
+    site: Site, tmp_path: Path, signed: bool
+) -> None:
+    upstream = build_repo(tmp_path / "other", [PackageSpec("base").build(VENDOR)]).path
+    add_variant(upstream, build_rpm("extra", signer=VENDOR.signer), key=VENDOR if signed else None)
+    if not signed:
+        (upstream / ASC).unlink()
+    site.do("repo", "add", "p/other", upstream, "--gpg-key", tmp_path / "vendor.asc")
+
+    outcome = site.call("sync", "p/other", "--json")
+
+    assert (outcome.code, incomplete(outcome)) == (0, {})
+
+
+@pytest.mark.parametrize("after_a_good_one", [False, True], ids=["at once", "later"])
+def test_055_a_package_that_is_listed_as_another_is_refused(site: Site, upstream: Path, after_a_good_one: bool) -> None:
+    """The attacker lists what the vendor signed as app-1.0 as app-9.9, in metadata that need no signature."""
+    site.do("repo", "set", "p/zoo", "--repo-gpgcheck", "off")
+    shutil.rmtree(upstream)
+    build_repo(upstream, ["app", "base"], compression="none", sign_with=VENDOR)
+    if after_a_good_one:
+        site.do("sync")
+    (primary,) = (upstream / "repodata").glob("*primary.xml")
+    before = primary.read_bytes()
+    after = before.replace(b'<version epoch="0" ver="1.0"', b'<version epoch="0" ver="9.9"', 1)
+    primary.write_bytes(after)
+    repomd = (upstream / REPOMD).read_bytes()
+    (upstream / REPOMD).write_bytes(repomd.replace(digest_of(before).encode(), digest_of(after).encode()))
+    renamed = f"repodata/{digest_of(after)}-primary.xml"
+    primary.rename(upstream / renamed)
+
+    outcome = site.call("sync", "--json")
+
+    said = "bad: its header says app-1.0-1.noarch, the metadata say app-9.9-1.noarch"
+    assert (outcome.code, incomplete(outcome)) == (7, {"Packages/a/app-1.0-1.noarch.rpm": said})

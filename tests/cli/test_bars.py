@@ -13,7 +13,9 @@ from pathlib import Path
 import pytest
 
 from issmedia.base.events import Advanced, Finished, Note, Started, Warned, Within
+from issmedia.cli.bars import Bars
 from issmedia.cli.render import Renderer
+from issmedia.content.yum.trusting import PHASE
 from tests.makers.http_server import Before, HttpServer, serving
 from tests.makers.repos import PackageSpec, build_repo
 from tests.makers.sites import Site
@@ -85,6 +87,23 @@ def test_the_active_repositories_and_a_total_are_shown(site: Site, server: HttpS
     rises = [len(run) // len("\x1b[1A\x1b[2K") for run in re.findall(r"(?:\x1b\[1A\x1b\[2K)+", said)]
     assert max(rises) <= 4
     assert "12 repositories: 12 changed, 0 unchanged" in said
+
+
+def test_judging_signatures_adds_nothing_to_the_total(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in {"FORCE_COLOR": "1", "TERM": "xterm", "COLUMNS": "100"}.items():
+        monkeypatch.setenv(name, value)
+    bars = Bars()
+    bars.show(Started("syncing", repositories=2))
+
+    for phase in ("packages and files", PHASE):
+        bars.show(Within("p/a", Started(phase, 3, 3_000_000)))
+        bars.show(Within("p/a", Advanced(3, 3_000_000)))
+    bars.show(Within("p/b", Started("packages and files", 4, 4_000_000)))
+    bars.stop()
+
+    assert re.search(r"0 of 2 done .*3/7 +3\.0/7\.0 MB", ESCAPES.sub("", capsys.readouterr().err))
 
 
 def test_a_single_repository_has_a_bar_of_its_own(site: Site, server: HttpServer) -> None:

@@ -177,7 +177,8 @@ def test_a_repository_that_was_never_synced_is_refused_by_name(hq: Site, tmp_pat
 
     outcome = hq.call("export", "--to", tmp_path / "out")
 
-    assert (outcome.code, "error: p/new: was never synced\nhint: issmedia sync p/new" in outcome.err) == (2, True)
+    hint = "issmedia sync p/new; or name the others; or issmedia repo remove p/new --yes"
+    assert (outcome.code, f"error: p/new: was never synced\nhint: {hint}" in outcome.err) == (2, True)
 
 
 def test_a_repository_that_was_rolled_back_to_nothing_is_refused_with_the_way_back(hq: Site, tmp_path: Path) -> None:

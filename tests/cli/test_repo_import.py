@@ -44,6 +44,24 @@ def test_a_section_that_is_named_is_taken_though_it_is_not_enabled(site: Site, t
     assert "no section c" in site.call("repo", "import", file, "--product", "q", "--only", "c").err
 
 
+def test_only_tells_nothing_of_the_other_sections(site: Site, tmp_path: Path) -> None:
+    file = write(tmp_path / "x.repo", "[a]\nbaseurl=https://a/\n[b]\nbaseurl=https://b/\nsslverify=0\n")
+
+    done = site.do("repo", "import", file, "--product", "q", "--only", "a")
+
+    assert done.out.splitlines() == ["q/a comes from https://a/"]
+
+
+def test_a_variable_may_be_empty_on_the_line(site: Site, tmp_path: Path) -> None:
+    file = write(tmp_path / "x.repo", "[a]\nmirrorlist=https://a/?repo=os-$releasever$rltype\n")
+    line = ("repo", "import", file, "--product", "q", "--releasever", "9")
+
+    refused = site.call(*line)
+    site.do(*line, "--var", "rltype=")
+
+    assert (refused.code, "say --var rltype=VALUE (it may be empty)" in refused.err) == (2, True)
+
+
 def test_keys_are_pinned_only_where_they_are_given(site: Site, tmp_path: Path) -> None:
     key = tmp_path / "key.asc"
     key.write_bytes(openpgp_key("vendor").public)

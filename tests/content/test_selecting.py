@@ -283,13 +283,17 @@ def test_repodata_can_be_packed_with_zstd(repo: BuiltRepo) -> None:
     assert b"<name>app</name>" in zstandard.ZstdDecompressor().decompressobj().decompress(packed)
 
 
-def test_a_selection_that_chooses_nothing_is_an_empty_repository_and_says_so(repo: BuiltRepo) -> None:
-    said: list[Event] = []
+def test_a_selection_that_chooses_nothing_is_refused_with_what_changes_it(repo: BuiltRepo) -> None:
+    with pytest.raises(UpstreamError, match="the selection chooses none of its packages") as caught:
+        sync(repo.path, choice=choose(include=("nothing",), kickstart=False))
 
-    found = sync(repo.path, report=said.append, choice=choose(include=("nothing",), kickstart=False))
+    assert caught.value.hint == "issmedia repo set PRODUCT/REPO changes the selection"
+
+
+def test_a_selection_from_a_repository_without_packages_is_one_too(tmp_path: Path) -> None:
+    found = sync(build_repo(tmp_path / "up", []).path, choice=choose(include=("nothing",)))
 
     assert names(found) == []
-    assert "the selection chooses none of its packages" in [one.message for one in said if isinstance(one, Warned)]
 
 
 def test_all_of_it_again_after_a_selection_is_upstreams_tree(repo: BuiltRepo) -> None:

@@ -108,3 +108,42 @@ def test_what_is_no_repo_file_is_refused_and_not_repeated(data: bytes) -> None:
 
     assert "s3cret" not in f"{caught.value} {caught.value.hint} {caught.value.problems}"
     assert caught.value.__cause__ is None
+
+
+@pytest.mark.parametrize(
+    ("data", "why"),
+    [
+        (b"password=s3cret", "line 1 stands before any [section]"),
+        (b"[r]\npassword s3cret", "line 2 is no [section] and no NAME=VALUE"),
+        (b"[r]\na=1\n[r]", "line 3 gives a name a second time"),
+        (b"[r]\na=1\na=2", "line 3 gives a name a second time"),
+        (b"\xff", "is not UTF-8"),
+    ],
+)
+def test_the_line_that_is_wrong_is_named(data: bytes, why: str) -> None:
+    with pytest.raises(FormatError, match=r"not a \.repo file") as caught:
+        read_repofile(data, where="x.repo")
+
+    assert ([one.message for one in caught.value.problems], bool(caught.value.hint)) == ([why], True)
+
+
+@pytest.mark.parametrize("data", [b"", b"# nothing\n", b"[main]\ngpgcheck=1\n"])
+def test_a_file_of_no_repository_is_refused(data: bytes) -> None:
+    with pytest.raises(FormatError, match="describes no repository"):
+        read_repofile(data, where="x.repo")
+
+
+ODD = b"[good]\nbaseurl=https://b\n[odd]\nsslverify=0\n"
+
+
+@pytest.mark.parametrize(("more", "only"), [(b"enabled=0\n", ()), (b"enabled=0\n", ("good",)), (b"", ("good",))])
+def test_a_section_that_nobody_asked_for_stops_nothing(more: bytes, only: tuple[str, ...]) -> None:
+    good, odd = read_repofile(ODD + more, where="x.repo", only=only)
+
+    assert ((good.id, good.enabled), (odd.id, odd.enabled)) == (("good", True), ("odd", False))
+
+
+@pytest.mark.parametrize("more", [b"", b"enabled=0\n"])
+def test_a_section_that_was_asked_for_by_name_is_read_in_full(more: bytes) -> None:
+    with pytest.raises(UsageError, match="sslverify=0"):
+        read_repofile(ODD + more, where="x.repo", only=("odd",))

@@ -14,14 +14,29 @@ def test_variables_stand_in_urls(url: str) -> None:
 
 
 def test_a_variable_without_a_value_is_refused() -> None:
-    with pytest.raises(UsageError, match=r"\$basearch has no value"):
+    with pytest.raises(UsageError, match=r"\$basearch has no value") as caught:
         substituted("https://h/$basearch", {"releasever": "9"})
 
+    assert "say --var basearch=VALUE (it may be empty)" in str(caught.value.hint)
 
-@pytest.mark.parametrize("value", ["", "..", "a/b", "a@b", "9?x", "a b", "-x", "x" * 200])
+
+@pytest.mark.parametrize("value", ["..", ".a", "a/b", "a@b", "9?x", "a b", "-\n", "x" * 200])
 def test_a_value_that_would_lead_elsewhere_is_refused(value: str) -> None:
     with pytest.raises(UsageError):
         checked_variables({"releasever": value})
+
+
+@pytest.mark.parametrize("value", ["", "-x", "-beta"])
+def test_a_variable_may_be_empty_or_begin_with_a_hyphen_as_rockys_rltype(value: str) -> None:
+    variables = checked_variables({"rltype": value})
+
+    assert substituted("https://h/?repo=os-9$rltype", variables) == f"https://h/?repo=os-9{value}"
+
+
+@pytest.mark.parametrize("url", ["https://h/a/.$x./b", "https://h/a/${x}..", "https://h/a/..${x}?b"])
+def test_an_empty_variable_leads_no_directory_up(url: str) -> None:
+    with pytest.raises(UsageError, match=r"would make a \.\."):
+        substituted(url, {"x": ""})
 
 
 def test_what_was_not_chosen_is_not_written() -> None:

@@ -28,6 +28,7 @@ from issmedia.content.yum.parsed import MARK, REFUSED
 from issmedia.model.judgement import Judged
 from issmedia.model.names import shown
 from issmedia.model.openpgp import SIGNATURE_BLOCK, exact_armor
+from issmedia.model.package import Nevra
 from issmedia.model.pinning import MAX_KEYS, VendorKey, key_packets
 
 MAX_SIGNATURE_FILE = 64 << 10
@@ -46,11 +47,12 @@ T = TypeVar("T", bound=msgspec.Struct)
 
 @dataclass(frozen=True, slots=True)
 class PackageFile:
-    """A package to judge: its path within the repository, its size in bytes, and how to open it."""
+    """A package to judge: its path within the repository, its size in bytes, how to open it, what metadata call it."""
 
     path: str
     size: int
     open: Callable[[], BinaryIO]
+    listed: Nevra | None = None
 
 
 @dataclass(slots=True)
@@ -99,7 +101,9 @@ class Judge:
         """Judge some packages; a verdict each, in their order."""
         found: list[Judged] = []
         while len(found) < len(batch):
-            answers, reason = self._judge_some(PackagesJob(tuple(keys), now), batch[len(found) :])
+            rest = batch[len(found) :]
+            job = PackagesJob(tuple(keys), now, tuple(package.listed for package in rest))
+            answers, reason = self._judge_some(job, rest)
             found += [_checked(one, keys) for one in answers]
             if len(found) < len(batch):
                 found.append(Judged("cannot judge", reason=reason))

@@ -2,6 +2,7 @@
 
 import msgspec
 
+from issmedia.model.package import Nevra
 from issmedia.model.pinning import VendorKey
 
 
@@ -20,10 +21,14 @@ class DetachedJob(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="
 
 
 class PackagesJob(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="packages"):
-    """Say the `Judged` of each package whose descriptor comes over the socket that the document is; end as it ends."""
+    """Say the `Judged` of each package whose descriptor comes over the socket that the document is; end as it ends.
+
+    `listed` has what metadata call each of them, None where none do.
+    """
 
     keys: tuple[VendorKey, ...]
     now: int
+    listed: tuple[Nevra | None, ...]
 
 
 JudgingJob = KeysJob | DetachedJob | PackagesJob

@@ -31,6 +31,7 @@ from issmedia.content.yum.parsed import MARK, READY, REFUSED
 from issmedia.content.yum.rpmfile import Rpm, proves, read_rpm, require_usable
 from issmedia.content.yum.rpmheader import Read
 from issmedia.model.judgement import DELTA, MAX_REASON, Judged
+from issmedia.model.package import Nevra
 from issmedia.model.pinning import VendorKey
 
 MAX_DOCUMENT = 16 << 20
@@ -61,17 +62,22 @@ def limit_resources() -> None:
     confined.limit_resources(memory=_MEMORY, seconds=_SECONDS, written=0, descriptors=32)
 
 
-def judge_rpm(read: Read, keys: Sequence[VendorKey], *, now: int) -> Judged:
-    """Judge one package: its digests, then the signatures that count."""
+def judge_rpm(read: Read, keys: Sequence[VendorKey], *, now: int, listed: Nevra | None = None) -> Judged:
+    """Judge one package: its digests, then the signatures that count, then whether it is what it is `listed` as."""
     try:
         rpm = read_rpm(read)
         if rpm.is_delta:
             return Judged("cannot judge", reason=DELTA)
         if rpm.digest_fault:
             return Judged("bad", reason=rpm.digest_fault)
-        return _judge_signatures(rpm, keys, now)
+        judged = _judge_signatures(rpm, keys, now)
+        return judged if judged.verdict != "good" or listed in (None, rpm.nevra) else _renamed(rpm.nevra, listed)
     except FormatError as error:
         return Judged("cannot judge", reason=error.message[:MAX_REASON])
+
+
+def _renamed(nevra: Nevra, listed: Nevra | None) -> Judged:
+    return Judged("bad", reason=f"its header says {str(nevra)[:120]}, the metadata say {str(listed)[:120]}")
 
 
 def _answers(job: JudgingJob) -> Iterator[msgspec.Struct]:
@@ -91,13 +97,13 @@ def _usable_key(data: bytes) -> VendorKey:
 
 def _judge_packages(job: PackagesJob) -> Iterator[Judged]:
     line = Connection(os.dup(0))
-    while True:
+    for listed in job.listed:
         try:
             fd = recv_handle(line)
         except (EOFError, OSError):
             return
         try:
-            yield judge_rpm(partial(os.read, fd), job.keys, now=job.now)
+            yield judge_rpm(partial(os.read, fd), job.keys, now=job.now, listed=listed)
         finally:
             os.close(fd)
 

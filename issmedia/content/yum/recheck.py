@@ -79,7 +79,7 @@ def _packages(
     before = _proved(arrived, keys)
     paths: dict[str, list[Entry]] = {}
     for entry in arrived.tree.entries:
-        if entry.path.endswith(".rpm") or _begins_as_one(open_blob, entry):
+        if entry.path.endswith(".rpm") or begins_as_package(open_blob, entry):
             paths.setdefault(entry.sha256, []).append(entry)
     known = {sha256 for sha256 in paths if sha256 in before}
     yield from ((entry.path, before[sha256]) for sha256 in known for entry in paths[sha256])
@@ -113,7 +113,8 @@ def _proved(arrived: Arrived, keys: Sequence[VendorKey]) -> dict[str, Judged]:
     return {entry.sha256: good for entry in arrived.before.entries if entry.path.endswith(".rpm")}
 
 
-def _begins_as_one(open_blob: OpenBlob, entry: Entry) -> bool:
+def begins_as_package(open_blob: OpenBlob, entry: Entry) -> bool:
+    """Say whether a file begins as an RPM does, whatever its name."""
     if entry.size < len(LEAD_MAGIC):
         return False
     with open_blob(entry.sha256) as file:

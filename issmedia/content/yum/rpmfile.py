@@ -24,6 +24,7 @@ from issmedia.content.yum.rpmheader import (
     signature_header,
 )
 from issmedia.model.names import shown
+from issmedia.model.package import Nevra
 from issmedia.model.pinning import VendorKey
 
 MAX_SIGNATURES_HEADER, MAX_HEADER = 64 << 20, 128 << 20
@@ -34,6 +35,7 @@ MAX_WHOLE = 512 << 20
 
 _CHUNK = 1 << 20
 _DSA, _RSA, _SHA1, _SHA256, _OPENPGP, _WHOLE_RSA, _MD5, _WHOLE_DSA = 267, 268, 269, 273, 278, 1002, 1004, 1005
+_NAME, _VERSION, _RELEASE, _EPOCH, _ARCH, _SOURCE_RPM = 1000, 1001, 1002, 1003, 1022, 1044
 _PAYLOAD_FORMAT, _PAYLOAD_DIGEST, _PAYLOAD_ALGORITHM, _FORMAT = 1124, 5092, 5093, 5114
 _ALGORITHMS = {8: "sha256", 9: "sha384", 10: "sha512", 11: "sha224"}
 
@@ -48,6 +50,7 @@ class Rpm:
     payload is a delta, which rpm does not install. `payload` is kept only where there is a `whole`.
     """
 
+    nevra: Nevra
     lead: bytes
     header: bytes
     signatures: tuple[bytes, ...]
@@ -180,6 +183,7 @@ def _read_on(read: Read, lead: bytes, header: bytes, signatures: _Tags, tags: _T
         ("MD5 of header and payload", md5.hex() if md5 else None, payload.md5.hexdigest() if payload.md5 else ""),
     )
     return Rpm(
+        nevra=_nevra(tags),
         lead=lead,
         header=header,
         signatures=signatures.several(_RSA, _DSA),
@@ -192,6 +196,13 @@ def _read_on(read: Read, lead: bytes, header: bytes, signatures: _Tags, tags: _T
         is_delta=tags.text(_PAYLOAD_FORMAT) == "drpm",
         payload=None if payload.kept is None else bytes(payload.kept),
     )
+
+
+def _nevra(tags: _Tags) -> Nevra:
+    """Read what a package calls itself, as metadata write that: the architecture of source packages is `src`."""
+    arch = (tags.text(_ARCH) or "") if tags.has(_SOURCE_RPM) else "src"
+    name, version, release = (tags.text(tag) or "" for tag in (_NAME, _VERSION, _RELEASE))
+    return Nevra(name, str(tags.number(_EPOCH, 0)), version, release, arch)
 
 
 def _algorithm(tags: _Tags) -> str:

@@ -103,7 +103,7 @@ class _Selecting:
         return syncing.read_packages(primary)
 
     def choose(self, packages: Sequence[Package]) -> list[Package]:
-        """Do step 3."""
+        """Do step 3; `UpstreamError` where nothing is left of what upstream has."""
         selection = self.choice.selection
         allowed = permitted(packages, selection)
         self.whole = frozenset(map(key_of, allowed))
@@ -112,8 +112,12 @@ class _Selecting:
         found = chosen(allowed, selection, named=self.named(documents), builds=builds)
         if selection.with_dependencies:
             found = self.with_dependencies(documents, allowed, found, builds)
-        if not found:
-            self.syncing.fetcher.report(Warned("the selection chooses none of its packages", self.where))
+        if packages and not found:
+            raise UpstreamError(
+                "the selection chooses none of its packages",
+                where=self.where,
+                hint="issmedia repo set PRODUCT/REPO changes the selection",
+            )
         return found
 
     def with_dependencies(
@@ -133,7 +137,9 @@ class _Selecting:
             return set()
         if record is None:
             raise UpstreamError(
-                "has no advisories to select by", where=self.where, hint="issmedia repo set --everything"
+                "has no advisories to select by",
+                where=self.where,
+                hint="issmedia repo set PRODUCT/REPO --everything",
             )
         with documents.opened(record) as (file, unpacked, where):
             told = self.syncing.parser.concerned(file, unpacked, where=where)

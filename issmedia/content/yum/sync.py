@@ -18,7 +18,7 @@ resuming belong to the upstream and the sink, signatures to `content.yum.trustin
 
 import functools
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from typing import BinaryIO
 
@@ -28,6 +28,7 @@ from issmedia.base.events import Finished, Report, Started, Warned
 from issmedia.base.units import count_text
 from issmedia.content.base import UNCHECKED, Checks, Expected, Previous, Sink, Synced, Upstream
 from issmedia.content.yum import treeinfo
+from issmedia.content.yum.documents import Documents
 from issmedia.content.yum.fetch import Fetcher
 from issmedia.content.yum.inventory import (
     KEY,
@@ -48,7 +49,7 @@ from issmedia.content.yum.trusting import Trusting
 from issmedia.content.yum.variants import want_variant
 from issmedia.content.yum.wanted import REPOMD, Wanted, want_deltas, want_listing, want_records, want_tree_files
 from issmedia.model.names import shown
-from issmedia.model.package import Group, Inventory, ModuleStream, Package
+from issmedia.model.package import Group, Inventory, ModuleStream, Nevra, Package
 from issmedia.model.tree import Entry, tree_of
 
 MAX_SIGNATURE = 1 << 20
@@ -160,7 +161,7 @@ class Syncing:
             if data is not None:
                 self.keep(path, data)
         for path in self.want_kickstart_trees():
-            for entry in want_variant(path, self.wanted, self.fetcher, self.parser):
+            for entry in want_variant(path, self.wanted, self.fetcher, self.parser, admit=self.trusting.admit):
                 self.entries[entry.path] = entry
         self.want_deltas()
         if self.listing is not None:
@@ -222,9 +223,17 @@ class Syncing:
 
     def judge_packages(self, packages: Sequence[Package]) -> None:
         """End step 4: leave out the packages that are refused."""
-        for refused in self.trusting.judge_packages(self.entries, (package.href for package in packages)):
+        for refused in self.trusting.judge_packages(self.entries, _listed(packages), self.listed_before):
             del self.entries[refused.path]
             self.wanted.left_out.append(refused)
+
+    def listed_before(self) -> dict[str, Nevra]:
+        """Read what packages were called in the snapshot before; nothing where that cannot be read."""
+        tree = tree_of(self.fetcher.before.values())
+        try:
+            return _listed(Documents(tree, self.fetcher.sink.open, self.parser).packages())
+        except FormatError:
+            return {}
 
     def require_some(self, packages: list[Package]) -> None:
         """Raise `UpstreamError` where packages are listed and not one could be had."""
@@ -275,6 +284,10 @@ class Syncing:
 def entries_of(previous: Previous | None) -> dict[str, Entry]:
     """Give the entries of the tree before by their paths."""
     return {} if previous is None else {entry.path: entry for entry in previous.tree.entries}
+
+
+def _listed(packages: Iterable[Package]) -> dict[str, Nevra]:
+    return {one.href: Nevra(one.name, one.epoch or "0", one.version, one.release, one.arch) for one in packages}
 
 
 def _is_same(previous: Previous, repomd: bytes, listing: dict[str, int] | None) -> bool:

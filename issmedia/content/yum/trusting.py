@@ -1,10 +1,11 @@
 """Trust in one upstream while it is synced: repomd.xml is judged before it is parsed, packages once they came.
 
-Packages are what the metadata list, and all files named `*.rpm`: those of variants' repositories, and what else lies
-in a directory. One whose blob was judged good before, by the same keys and policies, is not judged again.
+Packages are what the metadata list, and all files that are named `*.rpm` or begin as one: those of variants'
+repositories, and what else lies in a directory; delta RPMs are none. One whose blob was judged good before, by the same
+keys and policies, is not judged again, unless metadata call it otherwise now.
 """
 
-from collections.abc import Generator, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import closing
 from functools import partial
 from types import TracebackType
@@ -15,9 +16,11 @@ from issmedia.base.units import count_text
 from issmedia.content.base import Checks, Previous
 from issmedia.content.yum.fetch import Fetcher
 from issmedia.content.yum.judge import Judge, PackageFile, judge_packages
+from issmedia.content.yum.recheck import begins_as_package
 from issmedia.content.yum.wanted import REPOMD
 from issmedia.model.documents import LeftOut
 from issmedia.model.judgement import (
+    DELTA,
     Judged,
     Outcome,
     Policy,
@@ -28,15 +31,20 @@ from issmedia.model.judgement import (
     problems,
 )
 from issmedia.model.names import shown
+from issmedia.model.package import Nevra
 from issmedia.model.pinning import VendorKey, fingerprints
 from issmedia.model.tree import Entry
 
 PHASE = "signatures"
 
+Listed = Mapping[str, Nevra]
+"""What metadata call packages, by their paths."""
+
 _FEW, _FEW_BYTES = 100, 32 << 20
 """Packages that are judged in about the time in which further children start."""
 
-_PACKAGE = ".rpm"
+_PACKAGE, _DELTA = ".rpm", ".drpm"
+_NO_SIGNATURE = Judged("unsigned", reason="upstream has no signature of it")
 _UNPINNED = "upstream signs its metadata, but no key is pinned, so nothing is judged: issmedia repo set --gpg-key FILE"
 _HINT = "nothing was changed; issmedia repo set: --gpg-key pins a key, --{} warn takes what is not good, and says so"
 
@@ -54,6 +62,8 @@ class Trusting:
         self._metadata: Judged | None = None
         self._keys: tuple[VendorKey, ...] = ()
         self._judge: Judge | None = None
+        self._listed: Listed = {}
+        self._listed_before: Callable[[], Listed] = dict
 
     def __enter__(self) -> "Trusting":
         return self
@@ -96,15 +106,33 @@ class Trusting:
             self._metadata = self._judged(self._judge, repomd, signature, fault)
         self._summed(())
 
-    def judge_packages(self, entries: Mapping[str, Entry], listed: Iterable[str]) -> list[LeftOut]:
+    def admit(self, path: str, repomd: bytes, signature: bytes | None) -> None:
+        """Judge the repomd.xml at a path within the tree as the main one; `UntrustedError` where it is refused.
+
+        Where nobody asks for a signature of the main one, and it has none, others need none either.
+        """
+        if self._judge is None or self._metadata_policy == "off":
+            return
+        judged = self._by_signature(self._judge, repomd, signature)
+        said = f"{judged.verdict}: {judged.reason}"
+        if is_refused(judged, self._metadata_policy):
+            raise UntrustedError(said, where=shown(path))
+        if judged.verdict != "good":
+            self._fetcher.report(Warned(said, shown(path)))
+
+    def judge_packages(
+        self, entries: Mapping[str, Entry], listed: Listed, before: Callable[[], Listed]
+    ) -> list[LeftOut]:
         """Judge the packages among what was had; `listed` are those that the metadata name. Give what is refused.
+
+        `before` reads what the metadata of the snapshot before named: a package that is named anew is judged again.
 
         `UntrustedError` where that is each of them.
         """
         if self._policy == "off":
             return []
-        paths = {path for path in entries if path.endswith(_PACKAGE)} | (entries.keys() & set(listed))
-        found = list(self._all(entries[path] for path in sorted(paths)))
+        self._listed, self._listed_before = listed, before
+        found = list(self._found(entries, {path for path in entries if path.endswith(_PACKAGE)}.union(listed)))
         outcome = self._summed(found)
         refused = [
             LeftOut(path, f"{one.verdict}: {one.reason}") for path, one in found if is_refused(one, self._policy)
@@ -140,9 +168,7 @@ class Trusting:
 
     def _judged(self, judge: Judge, repomd: bytes, signature: bytes | None, fault: str | None) -> Judged:
         """Judge the metadata, and refuse them where the policy says so."""
-        judged = Judged("unsigned", reason="upstream has no signature of it")
-        if signature is not None:
-            judged = judge.judge_detached(repomd, signature, self._keys, now=self._checks.now)
+        judged = self._by_signature(judge, repomd, signature)
         where = shown(f"{self._fetcher.upstream.url}: {REPOMD}")
         if self._metadata_policy == "require" and fault:
             raise UpstreamError(f"its signature cannot be had: {fault}", where=where)
@@ -152,6 +178,27 @@ class Trusting:
         if judged.verdict != "good":
             self._fetcher.report(Warned(f"{judged.verdict}: {judged.reason}", REPOMD))
         return judged
+
+    def _by_signature(self, judge: Judge, repomd: bytes, signature: bytes | None) -> Judged:
+        if signature is None:
+            return _NO_SIGNATURE
+        return judge.judge_detached(repomd, signature, self._keys, now=self._checks.now)
+
+    def _found(self, entries: Mapping[str, Entry], named: set[str]) -> Iterator[tuple[str, Judged]]:
+        """Judge what is named as a package, and what else begins as one, but for deltas: of these rpm installs none."""
+        opened, deltas = self._fetcher.sink.open, self._known_deltas()
+        others = [one for path, one in entries.items() if path not in named and one not in deltas]
+        paths = {one.path for one in others if begins_as_package(opened, one)} | (entries.keys() & named)
+        for path, judged in self._all(entries[path] for path in sorted(paths)):
+            if path in named or judged.reason != DELTA or not path.endswith(_DELTA):
+                yield path, judged
+
+    def _known_deltas(self) -> set[Entry]:
+        """Give files of the snapshot before that are named as deltas: what was refused is in no snapshot."""
+        before = self._previous
+        if before is None or before.trust is None or self._policy != "require" or not self._judged_alike(before.trust):
+            return set()
+        return {one for one in before.tree.entries if one.path.endswith(_DELTA)}
 
     def _all(self, packages: Iterable[Entry]) -> Iterator[tuple[str, Judged]]:
         """Judge packages, those that were good before by looking at the snapshot before."""
@@ -176,13 +223,17 @@ class Trusting:
             return {}
         good = Judged("good", trust.signers[0].key)
         excepted = {one.path for one in trust.exceptions}
-        entries = before.tree.entries
+        listed, entries = self._listed_before(), before.tree.entries
+        excepted |= {path for path, nevra in self._listed.items() if listed.get(path) != nevra}
         return {one: good for one in entries if one.path.endswith(_PACKAGE) and one.path not in excepted}
 
     def _anew(self, packages: list[Entry]) -> Iterator[tuple[str, Judged]]:
         fetcher = self._fetcher
         fetcher.report(Started(PHASE, len(packages), sum(one.size for one in packages)))
-        files = [PackageFile(one.path, one.size, partial(fetcher.sink.open, one.sha256)) for one in packages]
+        files = [
+            PackageFile(one.path, one.size, partial(fetcher.sink.open, one.sha256), self._listed.get(one.path))
+            for one in packages
+        ]
         with closing(self._verdicts(files)) as judged:
             for file, found in zip(files, judged, strict=True):
                 fetcher.report(Advanced(1, file.size))
