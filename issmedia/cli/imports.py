@@ -145,6 +145,7 @@ def _import(shared: _Round, paths: tuple[Path, ...]) -> _Done:
     """Import until nothing is needed; where that is wanted, what is wrong with a disc is said and another asked for."""
     course = _Course()
     while True:
+        before = marks(paths)  # not later: what is put in meanwhile is still to be seen
         try:
             done = _round(shared, paths, course)
             waiting = done.result.waiting
@@ -156,7 +157,7 @@ def _import(shared: _Round, paths: tuple[Path, ...]) -> _Done:
                 raise
             show_error(cause, as_json=shared.face.as_json)
             waiting = again
-        ask(waiting, paths, marks(paths), course.chain)
+        ask(waiting, paths, before, course.chain)
 
 
 def _round(shared: _Round, paths: tuple[Path, ...], course: _Course) -> _Done:

@@ -214,7 +214,8 @@ def test_what_is_wrong_with_the_first_disc_is_said_and_another_one_asked_for(
     assert bad.says in terminal.until(r"put (a )?volume [^\n]*\n")
 
     drive.insert(shelf.volume(2))
-    terminal.press("\n")  # another copy of the same volume, which is noticed only where the drive was seen empty
+    if volume is not None:
+        terminal.press("\n")  # another copy of the same volume, which is noticed only where the drive was seen empty
     questions = [asked(terminal.until(QUESTION), shelf)]
     drive.insert(shelf.volume(1))
     questions.append(asked(terminal.until(QUESTION), shelf))
