@@ -145,7 +145,7 @@ def _import(shared: _Round, paths: tuple[Path, ...]) -> _Done:
     """Import until nothing is needed; where that is wanted, what is wrong with a disc is said and another asked for."""
     course = _Course()
     while True:
-        before = marks(paths)  # not later: what is put in meanwhile is still to be seen
+        before = marks(paths if shared.wait else ())  # not later: what is put in meanwhile is still to be seen
         try:
             done = _round(shared, paths, course)
             waiting = done.result.waiting

@@ -163,13 +163,12 @@ def test_015_a_time_that_never_comes_is_refused(
 @pytest.mark.system("strace")
 def test_016_the_manifest_and_each_file_are_opened_once(world: World, lab: Site, tmp_path: Path) -> None:
     """A medium that answers a second reading otherwise than the first never gets to answer it."""
-    trace = tmp_path / "trace"
+    calls = "trace=open,openat,openat2"
 
-    run(
-        "strace", "-f", "-qq", "-e", "trace=open,openat,openat2", "-o", trace, *command_line(lab, "import", world.newer)
-    )
+    run("strace", "-ff", "-qq", "-e", calls, "-o", tmp_path / "trace", *command_line(lab, "import", world.newer))
 
-    opened = [line.split('"')[1] for line in trace.read_text().splitlines() if '"' in line and "= -1" not in line]
+    lines = [line for trace in tmp_path.glob("trace.*") for line in trace.read_text().splitlines()]
+    opened = [line.split('"')[1] for line in lines if '"' in line and "= -1" not in line]
     names = {path.name for path in world.newer.rglob("*") if path.is_file()} - layout.BESIDE
     assert {name: opened.count(name) for name in names} == dict.fromkeys(names, 1)
 
