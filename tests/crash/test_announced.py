@@ -25,7 +25,7 @@ _OWN = re.compile(r"files\.\w+|self\._store\.\w+")
 
 ELSEWHERE = {
     "issmedia.content.yum.child": {"open", "os.write"},
-    "issmedia.content.yum.confined": {"os.open"},
+    "issmedia.content.yum.confined": {"os.open", "os.write"},
     "issmedia.content.yum.judge": {"os.fdopen"},
     "issmedia.content.yum.judging": {"os.write"},
     "issmedia.content.yum.nursery": {"os.fdopen"},

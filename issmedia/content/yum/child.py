@@ -13,7 +13,6 @@ import os
 import re
 import resource
 import signal
-import sys
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
@@ -31,9 +30,7 @@ from issmedia.content.yum.deltas import deltas
 from issmedia.content.yum.modulemd import module_streams
 from issmedia.content.yum.nursery import BUFFER, serve
 from issmedia.content.yum.parsed import (
-    MARK,
     READY,
-    REFUSED,
     Concerned,
     Job,
     Listed,
@@ -55,16 +52,14 @@ _CVE = re.compile(r"CVE-[0-9]{4}-[0-9]{4,19}\Z")
 def parse_document(request: bytes) -> None:
     """Parse one document; returns when all of it was said, and exits with `REFUSED` when it was refused."""
     job = msgspec.json.decode(request, type=Job)
-    refusals = os.dup(2)
-    confined.silence()
-    os.write(1, READY)
-    try:
+    with confined.refusing(createrepo_c.CreaterepoCError, expat.ExpatError, text=_without_our_places):
+        os.write(1, READY)
         with open(1, "wb", BUFFER, closefd=False) as out:
             parse(0, _speaker(out), job)
-    except (FormatError, createrepo_c.CreaterepoCError, expat.ExpatError) as refusal:
-        text = _PLACE.sub("", " ".join(str(refusal).split()))
-        os.write(refusals, MARK + text.encode("utf-8", "backslashreplace")[:2000])
-        sys.exit(REFUSED)
+
+
+def _without_our_places(refusal: Exception) -> str:
+    return _PLACE.sub("", " ".join(str(refusal).split()))
 
 
 def parse(fd: int, say: Say, job: Job) -> None:

@@ -1,7 +1,16 @@
-"""What a child may use, once and for all: memory, time, descriptors, and files of how many bytes."""
+"""What a child may use, once and for all: memory, time, descriptors, and files of how many bytes; how it refuses."""
 
 import os
 import resource
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from issmedia.base.errors import FormatError
+from issmedia.content.yum.parsed import MARK, REFUSED
+
+_REASON = 2000
+"""Bytes of a refusal."""
 
 
 def limit_resources(*, memory: int, seconds: int, written: int, descriptors: int) -> None:
@@ -22,8 +31,23 @@ def limit_resources(*, memory: int, seconds: int, written: int, descriptors: int
         resource.setrlimit(what, (least, least))
 
 
-def silence() -> None:
-    """Send what libraries print to nowhere."""
+@contextmanager
+def refusing(*others: type[Exception], text: Callable[[Exception], str] = str) -> Iterator[None]:
+    """Say on descriptor 2 why a `FormatError`, or one of the others, ends the block, and exit with `REFUSED`.
+
+    Nothing else is heard there from now on: what libraries print goes nowhere. `text` puts an error into words.
+    """
+    refusals = os.dup(2)
+    _silence()
+    refused: tuple[type[Exception], ...] = (FormatError, *others)
+    try:
+        yield
+    except refused as refusal:
+        os.write(refusals, MARK + text(refusal).encode("utf-8", "backslashreplace")[:_REASON])
+        sys.exit(REFUSED)
+
+
+def _silence() -> None:
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 2)
     os.close(nowhere)

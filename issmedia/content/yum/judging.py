@@ -6,7 +6,6 @@ knows over which package. A refusal (of a key, say) goes to descriptor 2, with e
 """
 
 import os
-import sys
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from multiprocessing.connection import Connection
@@ -27,7 +26,7 @@ from issmedia.content.yum.openpgp import (
     signer_of,
     verify_detached,
 )
-from issmedia.content.yum.parsed import MARK, READY, REFUSED
+from issmedia.content.yum.parsed import READY
 from issmedia.content.yum.rpmfile import Rpm, proves, read_rpm, require_usable
 from issmedia.content.yum.rpmheader import Read
 from issmedia.model.judgement import DELTA, MAX_REASON, Judged
@@ -45,16 +44,11 @@ _WORST_FIRST = ("bad", "cannot judge", "unsigned", "good")
 def judge(request: bytes) -> None:
     """Do one job; limits this process for good."""
     job = msgspec.json.decode(request, type=JudgingJob)
-    refusals = os.dup(2)
-    confined.silence()
-    limit_resources()
-    os.write(1, READY)
-    try:
+    with confined.refusing():
+        limit_resources()
+        os.write(1, READY)
         for said in _answers(job):
             os.write(1, msgspec.json.encode(said) + b"\n")
-    except FormatError as refusal:
-        os.write(refusals, MARK + refusal.message.encode("utf-8", "backslashreplace")[:2000])
-        sys.exit(REFUSED)
 
 
 def limit_resources() -> None:

@@ -6,16 +6,15 @@ to descriptor 1 (`content.yum.solved`), a refusal to descriptor 2, with exit cod
 """
 
 import os
-import sys
 from collections.abc import Callable, Iterable, Iterator
 from typing import BinaryIO
 
 import msgspec
 
 from issmedia.base.errors import FormatError
-from issmedia.content.yum.confined import limit_resources, silence
+from issmedia.content.yum.confined import limit_resources, refusing
 from issmedia.content.yum.nursery import BUFFER, serve
-from issmedia.content.yum.parsed import MARK, READY, REFUSED
+from issmedia.content.yum.parsed import READY
 from issmedia.content.yum.solved import (
     Answer,
     AskFiles,
@@ -41,16 +40,11 @@ _MAX_LACKING = 100_000
 def settle(request: bytes) -> None:
     """Take what comes and answer what is asked, until it ends; limits this process for good."""
     job = msgspec.json.decode(request, type=SolvingJob)
-    refusals = os.dup(2)
-    silence()
-    limit_resources(memory=job.memory, seconds=job.seconds, written=0, descriptors=16)
-    os.write(1, READY)
-    try:
+    with refusing():
+        limit_resources(memory=job.memory, seconds=job.seconds, written=0, descriptors=16)
+        os.write(1, READY)
         with open(0, "rb", BUFFER, closefd=False) as told, open(1, "wb", BUFFER, closefd=False) as out:
             answer(told, out)
-    except FormatError as refusal:
-        os.write(refusals, MARK + refusal.message.encode("utf-8", "backslashreplace")[:2000])
-        sys.exit(REFUSED)
 
 
 def answer(told: Iterable[bytes], out: BinaryIO) -> None:
