@@ -7,8 +7,9 @@ differs costs the block, not the file. Lost data blocks of a stripe are computed
 import contextlib
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass
 from functools import partial
+
+import msgspec
 
 from issmedia.base.digest import digest_of
 from issmedia.base.errors import DamagedBlobError, FormatError, IssmediaError, NotIntactError, Problem
@@ -33,8 +34,7 @@ _UNREADABLE = (OSError, NotIntactError, FormatError, DamagedBlobError)
 """What a medium or a store that is failing raises: here it is a bad block."""
 
 
-@dataclass(frozen=True, slots=True)
-class Media:
+class Media(msgspec.Struct, frozen=True):
     """Where blocks may come from: the store, volumes by number, and volumes of the bundle whose number is not known.
 
     A volume's `SHA256SUMS` need not be good: blocks are found by the paths in the index, and checked by its digests.
@@ -174,8 +174,7 @@ class Blocks:
         return parts[0] if len(parts) == 1 else b"".join(parts), is_mixed
 
 
-@dataclass(frozen=True, slots=True)
-class Rebuilt:
+class Rebuilt(msgspec.Struct, frozen=True):
     """Data blocks of a stripe by column. Where some are lost: the columns that failed, and how many more are needed."""
 
     blocks: Mapping[int, bytes]

@@ -1,7 +1,8 @@
 """One repository's share of a bundle: the blobs that travel for it, its listing, its entry in the manifest."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+
+import msgspec
 
 from issmedia.base.digest import Digest, digest_of
 from issmedia.bundle import layout
@@ -12,8 +13,7 @@ from issmedia.model.target import RepositoryTarget
 from issmedia.model.tree import Entry, Tree
 
 
-@dataclass(frozen=True, slots=True)
-class Listing:
+class Listing(msgspec.Struct, frozen=True):
     """A tree's canonical bytes as they travel: `stored`, packed against `dictionary` where that is smaller."""
 
     digest: Digest
@@ -27,8 +27,7 @@ class Listing:
         return TreeEntry(self.digest, self.size, stored, self.dictionary)
 
 
-@dataclass(frozen=True, slots=True)
-class Carried:
+class Carried(msgspec.Struct, frozen=True):
     """A repository on its way: `needed` are its blobs that travel, with their sizes in bytes."""
 
     target: RepositoryTarget

@@ -8,8 +8,9 @@ a manifest was whole on its medium. Who signed it is not asked here: a copy is a
 import contextlib
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
 
 from issmedia.base import files
 from issmedia.base.beneath import BeneathFile, Root
@@ -42,8 +43,7 @@ LARGEST: dict[str, int | None] = {"vfat": Fat32.largest_file}
 """Kind of file system → the longest file in bytes, where it has so little room that it matters."""
 
 
-@dataclass(frozen=True, slots=True)
-class Original:
+class Original(msgspec.Struct, frozen=True):
     """A volume to be copied, with what its manifest says of it; nothing of it is vouched for but that it fits."""
 
     bundle: UnverifiedBundle

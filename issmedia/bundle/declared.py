@@ -5,7 +5,8 @@ caller names a bound of its own, `MAX_UNVERIFIED`.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+
+import msgspec
 
 from issmedia.base.digest import Digest, copy_and_hash
 from issmedia.base.errors import FormatError, NotIntactError
@@ -17,8 +18,7 @@ MAX_UNVERIFIED = 128 << 20
 """Bytes of a listing that are read of volumes whose signatures were not checked: room for a million files or so."""
 
 
-@dataclass(frozen=True, slots=True)
-class Declared:
+class Declared(msgspec.Struct, frozen=True):
     """The volume that it is; `sums` as it was read, and parsed: path → digest."""
 
     entry: VolumeEntry

@@ -6,8 +6,10 @@ import os
 import re
 import stat
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
 from pathlib import Path
+
+import msgspec
+from msgspec.structs import replace
 
 from issmedia.base.errors import IssmediaError, UsageError
 from issmedia.base.events import Advanced, Finished, Report, Started
@@ -30,8 +32,7 @@ _WRITABLE = re.compile(r"(\d+) writable")
 _SPEED = re.compile(r"[0-9]{1,6}(\.[0-9]+)?([xX]?[cdbCDB]?|[kmKM])")
 
 
-@dataclass(frozen=True, slots=True)
-class Drive:
+class Drive(msgspec.Struct, frozen=True):
     """A drive: `file` is what a `stdio:` drive stands for, None for a real one; `program` is the xorriso to ask."""
 
     address: str
@@ -44,8 +45,7 @@ class Drive:
         return self.file or Path(self.address)
 
 
-@dataclass(frozen=True, slots=True)
-class Medium:
+class Medium(msgspec.Struct, frozen=True):
     """What a drive says of itself and of the medium in it, safe to print; empty where it says nothing.
 
     `id` and `product` name the maker's kind of disc and `drive_id` the drive: discs have no serial number that can be

@@ -24,8 +24,9 @@ import stat
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
 
 from issmedia.base import files
 from issmedia.base.digest import Digest, digest_of
@@ -56,8 +57,7 @@ _FULL = (errno.ENOSPC, errno.EDQUOT)
 _LABEL = re.compile(r"[A-Z0-9_]{1,32}")
 
 
-@dataclass(frozen=True, slots=True)
-class ImageFacts:
+class ImageFacts(msgspec.Struct, frozen=True):
     """What an image says of itself: its volume id, and the `moment` (RFC 3339 UTC) of everything in it.
 
     `program` is the xorriso that makes it.
@@ -68,8 +68,7 @@ class ImageFacts:
     program: str = xorriso.PROGRAM
 
 
-@dataclass(frozen=True, slots=True)
-class ImageTree:
+class ImageTree(msgspec.Struct, frozen=True):
     """A directory with links to every planned file of an image, at the image's paths."""
 
     root: Path

@@ -6,8 +6,9 @@ its place is known to the caller.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import NamedTuple
+
+import msgspec
 
 from issmedia.base.errors import FormatError
 from issmedia.model.names import shown
@@ -52,8 +53,7 @@ class Record(NamedTuple):
     system_use: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Descriptor:
+class Descriptor(msgspec.Struct, frozen=True):
     """What a primary volume descriptor tells: the label, safe to show, and the root directory's sector."""
 
     label: str

@@ -2,9 +2,10 @@
 
 import posixpath
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
+
+import msgspec
 
 from issmedia.base.digest import digest_of
 from issmedia.bundle import layout
@@ -46,16 +47,14 @@ def describe_nothing(_tree: Tree, parts: Sequence[Mapping[str, str]], _moment: s
     return [() for _ in parts]
 
 
-@dataclass(frozen=True, slots=True)
-class Load:
+class Load(msgspec.Struct, frozen=True):
     """What goes on one volume; `links` says that a blob may lie at several paths for the price of one."""
 
     pieces: Sequence[Piece]
     links: bool
 
 
-@dataclass(frozen=True, slots=True)
-class _Share:
+class _Share(msgspec.Struct, frozen=True):
     """What of a repository lies on a volume: path in its tree → path on the volume. `whole` is all of it, in place."""
 
     files: Mapping[str, str]

@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
 
+import msgspec
+
 from issmedia.base.digest import Digest
 from issmedia.base.errors import Problem, UsageError
 from issmedia.base.units import bytes_text
@@ -33,8 +35,7 @@ _SPARE = 64 << 10
 _MARGIN, _PATIENCE = 4096, 2
 
 
-@dataclass(frozen=True, slots=True)
-class Piece:
+class Piece(msgspec.Struct, frozen=True):
     """What lies on one volume: `places` are (PRODUCT/REPO, path in its tree); a `part` has those of its blob."""
 
     sha256: Digest
@@ -49,8 +50,7 @@ class Piece:
         return layout.part_path(self.part.blob, self.part.number) if self.part else layout.repo_path(repository, path)
 
 
-@dataclass(frozen=True, slots=True)
-class Media:
+class Media(msgspec.Struct, frozen=True):
     """What is written on: media in order, the last for all further volumes; none for one directory without limit.
 
     `urgent` blobs go on the first volume as far as they fit. Unless files may be `split`, one too large is refused.

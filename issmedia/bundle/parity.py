@@ -9,9 +9,10 @@ import hashlib
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
+
+import msgspec
 
 from issmedia.base import files
 from issmedia.base.digest import Digest, digest_of
@@ -37,8 +38,7 @@ OpenBlob = Callable[[Digest], BinaryIO]
 """Opens a blob as a file of the system, as `Store.open` does; a part of one as that file, at the part's first byte."""
 
 
-@dataclass(frozen=True, slots=True)
-class ParityFile:
+class ParityFile(msgspec.Struct, frozen=True):
     """A file of a parity volume; it lies at `file` until the volume is written."""
 
     path: str
@@ -47,8 +47,7 @@ class ParityFile:
     file: Path
 
 
-@dataclass(frozen=True, slots=True)
-class Encoded:
+class Encoded(msgspec.Struct, frozen=True):
     """What the manifest says of parity, the packed index, and of each parity volume the files, in their order."""
 
     recovery: Recovery
@@ -156,8 +155,7 @@ class _Encoding:
         return Encoded(recovery, index, tuple(tuple(volume.files) for volume in volumes))
 
 
-@dataclass(frozen=True, slots=True)
-class _Stripe:
+class _Stripe(msgspec.Struct, frozen=True):
     """The data blocks of a stripe, and the bytes of payload in them."""
 
     blocks: list[memoryview]

@@ -5,7 +5,8 @@ Verifying and importing are this one passage; they differ in where the bytes go.
 
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
-from dataclasses import dataclass
+
+import msgspec
 
 from issmedia.base.digest import Digest
 from issmedia.base.errors import FormatError, NotIntactError, Problem
@@ -21,8 +22,7 @@ from issmedia.model.names import shown
 from issmedia.model.tree import Tree, blobs_of
 
 
-@dataclass(frozen=True, slots=True)
-class Blob:
+class Blob(msgspec.Struct, frozen=True):
     """A digest and all the places on volumes where it lies; `size` in bytes, None where only a cap is known: `most`."""
 
     sha256: Digest
@@ -31,8 +31,7 @@ class Blob:
     most: int = layout.SMALL
 
 
-@dataclass(frozen=True, slots=True)
-class Listings:
+class Listings(msgspec.Struct, frozen=True):
     """What step 10 found: the `trees` that are good, what is wrong with each of the others, and which files it read.
 
     `spoiled` are copies of a listing that another copy stood in for.

@@ -5,7 +5,9 @@ out, measured, and laid out again with that much less room, until nothing is a b
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+
+import msgspec
+from msgspec.structs import replace
 
 from issmedia.base.digest import Digest, digest_of
 from issmedia.base.errors import FormatError, UsageError
@@ -37,8 +39,7 @@ _INDEX_ENTRY = 48
 """Bytes that a file or block takes at most in the packed index of the parity, beside a file's path."""
 
 
-@dataclass(frozen=True, slots=True)
-class Draft:
+class Draft(msgspec.Struct, frozen=True):
     """All that a bundle consists of but its parity: the files of each data volume, measured to fit their media."""
 
     header: Header

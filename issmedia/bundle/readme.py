@@ -1,7 +1,8 @@
 """README.txt on a volume: for people who find the medium in ten years."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from issmedia.base.units import count_text
 from issmedia.model.manifest import RepositoryEntry
@@ -69,8 +70,7 @@ there are parity volumes may be lost or damaged, and can still be imported.
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Here:
+class Here(msgspec.Struct, frozen=True):
     """What of a repository lies on the volume: `packages` of it, None for all of it as upstream has it.
 
     `described` says that repodata were made for a part.

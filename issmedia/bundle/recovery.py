@@ -5,7 +5,8 @@ Parity is made in `bundle.parity`; what is wanted is rebuilt in `bundle.repair`.
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+
+import msgspec
 
 from issmedia.base.digest import Digest
 from issmedia.base.events import Advanced, Finished, Report, Started
@@ -15,16 +16,14 @@ from issmedia.model.recovery import Recovery
 from issmedia.model.tree import Entry
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(msgspec.Struct, frozen=True):
     """A file of a volume."""
 
     volume: int
     path: str
 
 
-@dataclass(frozen=True, slots=True)
-class Assessment:
+class Assessment(msgspec.Struct, frozen=True):
     """What media hold of a bundle with parity: `lost` files of data volumes; `protected` blobs, which parity covers."""
 
     lost: tuple[Place, ...]

@@ -8,8 +8,9 @@ DIR/manifest.json.partial           while the set is unfinished
 
 import contextlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
 
 from issmedia.base import files
 from issmedia.base.digest import Digest, digest_of
@@ -29,16 +30,14 @@ _PARTIAL = ".partial"
 """How the name of an image ends that is whole while the catalog does not know of its bundle."""
 
 
-@dataclass(frozen=True, slots=True)
-class BegunExport:
+class BegunExport(msgspec.Struct, frozen=True):
     """What an earlier run left: the manifest it wrote, and its id."""
 
     id: Digest
     manifest: Manifest
 
 
-@dataclass(frozen=True, slots=True)
-class Destination:
+class Destination(msgspec.Struct, frozen=True):
     """Where volumes are written: `directory`, and whether as `images`."""
 
     directory: Path

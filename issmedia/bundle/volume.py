@@ -1,14 +1,14 @@
 """The plan, which is the manifest: what lies on each volume, decided before a byte of payload is written."""
 
-from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
 
 from issmedia.base.digest import Digest, digest_of
 from issmedia.model.manifest import Manifest, VolumeEntry
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(msgspec.Struct, frozen=True):
     """A numbered part of a blob that no file of its medium can hold; `offset` is where in the blob it begins."""
 
     blob: Digest
@@ -16,8 +16,7 @@ class Part:
     offset: int
 
 
-@dataclass(frozen=True, slots=True)
-class PlannedFile:
+class PlannedFile(msgspec.Struct, frozen=True):
     """One file of a volume: `content` holds the bytes of what is made here, `file` is where they lie on disk already.
 
     Where both are None they are the store's blob of this digest, or a `part` of another.
@@ -36,8 +35,7 @@ class PlannedFile:
         return self.content is None and self.file is None
 
 
-@dataclass(frozen=True, slots=True)
-class PlannedVolume:
+class PlannedVolume(msgspec.Struct, frozen=True):
     """A volume's files, sorted by path, `SHA256SUMS` not among them.
 
     `used` are the bytes that its medium's file system needs for all of it; 0 where it has no medium.
@@ -49,8 +47,7 @@ class PlannedVolume:
     used: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(msgspec.Struct, frozen=True):
     """The unsigned manifest, its bytes, and the volumes they name."""
 
     manifest: Manifest

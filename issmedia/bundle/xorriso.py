@@ -13,8 +13,9 @@ import signal
 import subprocess
 import threading
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import IO
+
+import msgspec
 
 from issmedia.base.digest import CHUNK
 from issmedia.base.errors import IssmediaError, MiscountedError
@@ -49,8 +50,7 @@ _NO_ROOM = "exceeds free space on media"
 _MISCOUNTED = "Image is most likely damaged"
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(msgspec.Struct, frozen=True):
     """One call: its `arguments`; `epoch` is the time it takes for now, in seconds since 1970, where that matters.
 
     `patience_s` is how long it has to end when it is stopped, before it is killed: a drive wants to end what it does.

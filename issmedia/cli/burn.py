@@ -1,9 +1,9 @@
 """burn: a volume onto a disc."""
 
-from dataclasses import asdict
 from pathlib import Path
 
 import click
+from msgspec.structs import asdict
 
 from issmedia.base.units import bytes_text, count_text
 from issmedia.bundle.drive import checked_speed, parse_drive

@@ -1,7 +1,8 @@
 """What a diff says to people, in the order it is said: sections of rows, for the terminal and for the page alike."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from issmedia.base.units import bytes_text, count_text
 from issmedia.model.builds import Change, PackageBuild
@@ -21,8 +22,7 @@ _PARTS: dict[Part, str] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Section:
+class Section(msgspec.Struct, frozen=True):
     """One kind of change in one repository; a `loud` one must not be overlooked. Cells are as found: hostile text."""
 
     title: str

@@ -1,10 +1,11 @@
 """copy: a volume onto a stick."""
 
-from dataclasses import asdict
+import dataclasses
 from pathlib import Path
 from shlex import quote
 
 import click
+import msgspec
 
 from issmedia.base.readback import Means
 from issmedia.base.units import bytes_text, count_text
@@ -45,7 +46,7 @@ def _document(done: Copy) -> dict[str, object]:
     return {
         "bundle": done.bundle,
         "volume": done.volume,
-        "medium": asdict(done.medium),
+        "medium": msgspec.structs.asdict(done.medium),
         "kept": done.kept,
         "read_back": done.means.text,
         "signers": done.signers,
@@ -70,7 +71,7 @@ def _text(done: Copy) -> str:
 
 
 def _described(done: Copy) -> str:
-    device = asdict(done.medium.device)
+    device = dataclasses.asdict(done.medium.device)
     known = [f"{name} {shown(str(value))}" for name, value in device.items() if value is not None]
     return ", ".join([done.medium.file_system, *known])
 

@@ -1,12 +1,12 @@
 """export."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import click
+from msgspec.structs import replace
 
 from issmedia import __version__
 from issmedia.base.errors import UsageError

@@ -5,11 +5,11 @@ import functools
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+import msgspec
 
 from issmedia.base.events import Report
 from issmedia.cli import clock
@@ -23,8 +23,7 @@ LEFT_OUT = 7
 """The exit code of work that is done, with something left out."""
 
 
-@dataclass(frozen=True, slots=True)
-class Face:
+class Face(msgspec.Struct, frozen=True):
     """One call's context: depot, how to answer, and the moment it began."""
 
     root: Path

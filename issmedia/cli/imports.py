@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 import click
+import msgspec
 
 from issmedia.base.digest import Digest
 from issmedia.base.errors import FormatError, IssmediaError, NotIntactError, VerifyError
@@ -40,8 +41,7 @@ from issmedia.ops.publish import Published, publish
 from issmedia.ops.verify import report_strays, verify
 
 
-@dataclass(frozen=True, slots=True)
-class LeftAlone:
+class LeftAlone(msgspec.Struct, frozen=True):
     """What was given and is no volume, or one of another bundle, and was not imported."""
 
     where: str
@@ -49,8 +49,7 @@ class LeftAlone:
     another_bundle: bool
 
 
-@dataclass(frozen=True, slots=True)
-class _Done:
+class _Done(msgspec.Struct, frozen=True):
     """What came of one round: `chain` names the bundle, `left` is where its report lies, `alone` what was not of it.
 
     `trust` is what came of upstream's signatures.
@@ -64,8 +63,7 @@ class _Done:
     trust: tuple[Trust, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class _Round:
+class _Round(msgspec.Struct, frozen=True):
     """What every round of one import shares."""
 
     depot: OwnedDepot

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import click
+from msgspec.structs import asdict
 
 from issmedia.base.units import bytes_text, count_text
 from issmedia.bundle.reader import read
@@ -20,7 +21,7 @@ def inspect_command(face: Face, paths: tuple[Path, ...]) -> None:
     """Say what a volume is, from whom and when, as it says itself: nothing is checked."""
     with read(paths) as bundle:
         found = inspect(bundle)
-    document = {"verified": False, **{name: getattr(found, name) for name in found.__slots__}}
+    document = {"verified": False, **asdict(found)}
     face.answer(document, lambda: _text(found))
 
 

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import click
+from msgspec.structs import asdict
 
 from issmedia.base.errors import NotIntactError
 from issmedia.base.units import count_text
@@ -30,7 +31,7 @@ def simulate_command(face: Face, paths: tuple[Path, ...], lose: frozenset[int]) 
     """
     with read(paths) as bundle:
         found = simulate(bundle, lose)
-    face.answer({"verified": False, **{name: getattr(found, name) for name in found.__slots__}}, lambda: _text(found))
+    face.answer({"verified": False, **asdict(found)}, lambda: _text(found))
     return 0 if found.importable else NotIntactError.exit_code
 
 

@@ -6,8 +6,9 @@ sockets nor the depot: an `Upstream` brings bytes, a `Sink` keeps them.
 
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from typing import BinaryIO, Protocol
+
+import msgspec
 
 from issmedia.base.digest import Digest
 from issmedia.base.events import Report
@@ -63,8 +64,7 @@ class Upstream(Protocol):
         """End what other threads wait for: reads that are blocked fail, and nothing further is asked for."""
 
 
-@dataclass(frozen=True, slots=True)
-class Expected:
+class Expected(msgspec.Struct, frozen=True):
     """What the metadata say of a file, None where they are silent: `size` in bytes, `checksum` (type, hex).
 
     `limit` caps the bytes that are read.
@@ -98,8 +98,7 @@ class Sink(Protocol):
         """Open a kept blob for reading."""
 
 
-@dataclass(frozen=True, slots=True)
-class Synced:
+class Synced(msgspec.Struct, frozen=True):
     """What a sync found. `unchanged` says the previous tree still is upstream's; `incomplete` what could not be had.
 
     `signed_metadata` says that clients shall ask for a signature: once upstream signs, it stays. `selected` says of a
@@ -115,8 +114,7 @@ class Synced:
     trust: Outcome | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Previous:
+class Previous(msgspec.Struct, frozen=True):
     """The snapshot before: its tree, whether anything was missing from it, and whether its metadata were signed.
 
     `selected` is from what it was made, where it was a selection; `trust` what checking signatures gave.
@@ -129,8 +127,7 @@ class Previous:
     trust: Outcome | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Checks:
+class Checks(msgspec.Struct, frozen=True):
     """How upstream's signatures are judged: by the keys in files that were pinned, and what was said to be done.
 
     `gpgcheck` is for packages, `repo_gpgcheck` for repomd.xml. `now` is seconds since 1970.
@@ -146,8 +143,7 @@ UNCHECKED = Checks()
 """No key is pinned and nothing said."""
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
+class Choice(msgspec.Struct, frozen=True):
     """What is wanted of a repository, and the trees of its neighbours, which may provide what it requires.
 
     What the packages in `needing`, some of these trees, require of it is wanted, too.
@@ -158,16 +154,14 @@ class Choice:
     needing: tuple[Tree, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Unmet:
+class Unmet(msgspec.Struct, frozen=True):
     """A package that would not install, by its NEVRA, and what of its requirements nobody provides."""
 
     package: str
     requires: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Arrived:
+class Arrived(msgspec.Struct, frozen=True):
     """A repository that came by import: its tree, what was there `before`, and the files of keys pinned for it here.
 
     `judged` is what checking the tree before gave. `signed_metadata` says that its metadata must be signed where nobody
@@ -212,8 +206,7 @@ class Check(Protocol):
         """Give for each tree the packages that would not install; `names` name the trees in errors."""
 
 
-@dataclass(frozen=True, slots=True)
-class ContentType:
+class ContentType(msgspec.Struct, frozen=True):
     """One content type: how it syncs, all or a selection, and how a tree of it is read for the catalog.
 
     `check` gives for each of some trees, taken together, the packages that would not install.

@@ -2,8 +2,9 @@
 
 import sqlite3
 from collections.abc import Set
-from dataclasses import dataclass
 from typing import Literal
+
+import msgspec
 
 from issmedia.base.digest import Digest
 from issmedia.model.manifest import Manifest, chain_name
@@ -12,8 +13,7 @@ from issmedia.model.trust import ChainMark, chain_key
 Direction = Literal["export", "import"]
 
 
-@dataclass(frozen=True, slots=True)
-class BundleRecord:
+class BundleRecord(msgspec.Struct, frozen=True):
     """A bundle that crossed; `recorded` is when this site finished with it, `destination` "" for any site."""
 
     id: Digest
@@ -137,8 +137,7 @@ class History:
         return [_record(row) for row in rows]
 
 
-@dataclass(frozen=True, slots=True)
-class Imports:
+class Imports(msgspec.Struct, frozen=True):
     """Imports that count, by sequence, and what the rules of trust ask of them."""
 
     records: tuple[BundleRecord, ...]

@@ -3,8 +3,9 @@
 import json
 import sqlite3
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from issmedia.base.digest import Digest, digest_of
 from issmedia.base.errors import DepotError, Problem
@@ -18,8 +19,7 @@ _OLDEST_FIRST = "SELECT number, entry, hash FROM ledger ORDER BY number"
 _NEWEST_FIRST = "SELECT number, entry, hash FROM ledger ORDER BY number DESC"
 
 
-@dataclass(frozen=True, slots=True)
-class LedgerEntry:
+class LedgerEntry(msgspec.Struct, frozen=True):
     """One thing that happened. `facts` is plain JSON; `previous` and `hash` chain the entries."""
 
     number: int

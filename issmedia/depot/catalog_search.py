@@ -2,7 +2,6 @@
 
 import sqlite3
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import msgspec
 
@@ -14,8 +13,7 @@ _ROWS = 5000
 """Rows handed to the database at a time."""
 
 
-@dataclass(frozen=True, slots=True)
-class FoundPackage:
+class FoundPackage(msgspec.Struct, frozen=True):
     """A package of a repository's current snapshot."""
 
     repository: str
@@ -25,8 +23,7 @@ class FoundPackage:
     summary: str
 
 
-@dataclass(frozen=True, slots=True)
-class FoundAdvisory:
+class FoundAdvisory(msgspec.Struct, frozen=True):
     """An advisory of a repository's current snapshot."""
 
     repository: str
@@ -37,8 +34,7 @@ class FoundAdvisory:
     title: str
 
 
-@dataclass(frozen=True, slots=True)
-class Details:
+class Details(msgspec.Struct, frozen=True):
     """The groups and module streams of a tree."""
 
     groups: tuple[Group, ...]

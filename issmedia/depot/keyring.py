@@ -12,7 +12,6 @@ here: a key is trusted when a person of this site says so. Changes are made unde
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -39,8 +38,7 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     threshold: Annotated[int, msgspec.Meta(ge=1, le=MAX_SIGNATURES)] = 1
 
 
-@dataclass(frozen=True, slots=True)
-class Revoked:
+class Revoked(msgspec.Struct, frozen=True):
     """A key that never counts; `public` is None where only its fingerprint is known, `name` as it was trusted."""
 
     fingerprint: str

@@ -20,6 +20,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Literal, Protocol
 
+import msgspec
 from cryptography.exceptions import InvalidSignature, InvalidTag, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -85,8 +86,7 @@ class FileKey:
         return decode_dss_signature(self.private.sign(message, ec.ECDSA(_CURVES[self.public.kind][1])))
 
 
-@dataclass(frozen=True, slots=True)
-class AgentKey:
+class AgentKey(msgspec.Struct, frozen=True):
     """A key whose private half is with ssh-agent or in a token; `file` is its public half on disk."""
 
     name: str
@@ -106,8 +106,7 @@ class AgentKey:
         return made
 
 
-@dataclass(frozen=True, slots=True)
-class StoredKey:
+class StoredKey(msgspec.Struct, frozen=True):
     """A key of the depot: whether its private half is here, and whether a passphrase guards that."""
 
     name: str

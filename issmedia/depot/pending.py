@@ -10,8 +10,9 @@ What of a volume is here, the store tells: nothing is counted twice, and a blob 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
 
 from issmedia.base import files
 from issmedia.base.digest import Digest, digest_of, is_digest
@@ -20,8 +21,7 @@ from issmedia.base.errors import DepotError
 _MANIFEST, _SIGNATURES, _PLACES, _SUMS = "manifest.json", "manifest.json.sig", "places.txt", ".sums"
 
 
-@dataclass(frozen=True, slots=True)
-class Begun:
+class Begun(msgspec.Struct, frozen=True):
     """What is kept of a bundle that was begun: `sums` maps the number of a volume → its SHA256SUMS.
 
     `places` is the hint where blobs lie, empty where no volume brought one yet.

@@ -17,8 +17,9 @@ clients that are in the middle of a download.
 import errno
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
 
 from issmedia.base import files
 from issmedia.base.digest import Digest, copy_and_hash, digest_of, is_digest
@@ -27,8 +28,7 @@ from issmedia.depot.store import Store, damaged
 from issmedia.model.tree import Entry, Tree
 
 
-@dataclass(frozen=True, slots=True)
-class Generation:
+class Generation(msgspec.Struct, frozen=True):
     """What clients shall see: `trees` maps PRODUCT/REPO → tree digest, `files` maps a path → small file's bytes."""
 
     trees: Mapping[str, Digest]

@@ -1,7 +1,8 @@
 """Who signed these bytes, of those this site trusts."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from issmedia.base.errors import UntrustedError
 from issmedia.depot.keys import verify_signature
@@ -9,8 +10,7 @@ from issmedia.model.signers import TrustedKey
 from issmedia.model.sshsig import MalformedSignature, Signature, read_signatures, signed_data
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(msgspec.Struct, frozen=True):
     """What a signature file says to those who trust these keys.
 
     `signers` maps the fingerprint of each distinct public key with a valid signature to its name; `untrusted` are
@@ -22,13 +22,11 @@ class Verdict:
     invalid: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class _Stranger:
+class _Stranger(msgspec.Struct, frozen=True):
     fingerprint: str
 
 
-@dataclass(frozen=True, slots=True)
-class _Invalid:
+class _Invalid(msgspec.Struct, frozen=True):
     reason: str
 
 

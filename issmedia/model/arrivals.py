@@ -1,15 +1,15 @@
 """What of a bundle of several volumes has arrived: which are done, missing or bad, and which are still needed."""
 
 from collections.abc import Mapping, Set
-from dataclasses import dataclass
 from typing import Literal
+
+import msgspec
 
 from issmedia.base.digest import Digest
 from issmedia.model.manifest import Manifest, VolumeEntry
 
 
-@dataclass(frozen=True, slots=True)
-class Arrival:
+class Arrival(msgspec.Struct, frozen=True):
     """A volume: `done` when all that it brings is here, `missing` until it was seen, else `bad`, `lacking` these paths.
 
     `needed` says that what is still lacking may lie there; parity volumes are not asked for.

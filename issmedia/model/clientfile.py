@@ -5,14 +5,14 @@ the operator of this site pinned; a key that came on a medium is never offered.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from urllib.parse import quote
+
+import msgspec
 
 from issmedia.model.names import shown
 
 
-@dataclass(frozen=True, slots=True)
-class ClientRepository:
+class ClientRepository(msgspec.Struct, frozen=True):
     """One section: `path` is PRODUCT/REPO, `url` where it is served, `key_urls` its pinned keys."""
 
     path: str

@@ -7,8 +7,9 @@ units; mkfs.exfat(8).
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import ClassVar
+
+import msgspec
 
 from issmedia.base.errors import Problem
 from issmedia.model.fat import clusters, units
@@ -27,8 +28,7 @@ _LARGEST_BOUNDARY = 64 * _MIB
 _MAX_FOLDER = 256 * _MIB
 
 
-@dataclass(frozen=True, slots=True)
-class ExFat:
+class ExFat(msgspec.Struct, frozen=True):
     """exFAT of a capacity in bytes, the file system alone: what a partition table takes is to be reserved."""
 
     capacity: int

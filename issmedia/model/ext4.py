@@ -7,9 +7,10 @@ mke2fs.conf(5) and the kernel's description of ext4 (its "High Level Design" and
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import ClassVar
+
+import msgspec
 
 from issmedia.base.errors import Problem
 from issmedia.model.filesystem import (
@@ -54,8 +55,7 @@ _EXTENT = 32_768
 """Blocks of a whole extent; an inode has four extents, and a block of them holds 340."""
 
 
-@dataclass(frozen=True, slots=True)
-class Ext4:
+class Ext4(msgspec.Struct, frozen=True):
     """ext4 of a capacity in bytes, the file system alone: what a partition table takes is to be reserved."""
 
     capacity: int
@@ -93,8 +93,7 @@ class Ext4:
         return layout(self.capacity)
 
 
-@dataclass(frozen=True, slots=True)
-class Ext4Layout:
+class Ext4Layout(msgspec.Struct, frozen=True):
     """How a capacity is divided: bytes of a block, `overhead` bytes that no file can have, inodes, bytes for each."""
 
     block: int

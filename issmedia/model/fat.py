@@ -6,9 +6,10 @@ cluster are tried, and the worse counts. Sources: Microsoft's FAT specification 
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import ClassVar
+
+import msgspec
 
 from issmedia.base.errors import Problem
 from issmedia.model.filesystem import WORK, WORK_BYTES, Placed, names_by_folder, rounded, too_large
@@ -31,8 +32,7 @@ _ALIGNED = 4 * _MIB
 """Where Windows and the makers of sticks let the first cluster begin: at a whole multiple of this."""
 
 
-@dataclass(frozen=True, slots=True)
-class FatLayout:
+class FatLayout(msgspec.Struct, frozen=True):
     """A way to divide a capacity: `cluster` bytes each, `clusters` of them."""
 
     capacity: int
@@ -44,8 +44,7 @@ class FatLayout:
         return self.capacity - (self.clusters - clusters) * self.cluster
 
 
-@dataclass(frozen=True, slots=True)
-class Fat32:
+class Fat32(msgspec.Struct, frozen=True):
     """FAT32 of a capacity in bytes, the file system alone: what a partition table takes is to be reserved."""
 
     capacity: int

@@ -11,8 +11,9 @@ where `folders` are all the directories that the packed files lie in.
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import ClassVar, Protocol
+
+import msgspec
 
 from issmedia.base.digest import Digest
 from issmedia.base.errors import Problem
@@ -81,8 +82,7 @@ def base_cost(system: FileSystem, sticky: Iterable[Placed], folders: Iterable[st
     return system.used(sticky) + system.folder_cost("") + sum(system.folder_cost(folder) for folder in folders)
 
 
-@dataclass(frozen=True, slots=True)
-class Plain:
+class Plain(msgspec.Struct, frozen=True):
     """A directory on a disk of ours: files and directories in blocks of 4,096 bytes, and nothing of the disk itself."""
 
     name: ClassVar[str] = "plain"

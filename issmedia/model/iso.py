@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
+import msgspec
+
 from issmedia.base.errors import Problem
 from issmedia.model.filesystem import Placed, names_by_folder, rounded, sizes_once
 
@@ -39,8 +41,7 @@ _CAPITALS = bytes(ord(chr(byte).upper()) if chr(byte).isalnum() and byte < 128 e
 _JOLIET_REFUSED = str.maketrans(dict.fromkeys("*/:;?\\", "_"))
 
 
-@dataclass(frozen=True, slots=True)
-class Iso:
+class Iso(msgspec.Struct, frozen=True):
     """An ISO image; what it needs does not depend on the medium."""
 
     name: ClassVar[str] = "iso"

@@ -6,7 +6,6 @@ of these bytes. Field by field: `docs/format.md`.
 
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from typing import Annotated, Literal, Protocol
 
 import msgspec
@@ -244,8 +243,7 @@ class OpenedFile(Protocol):
         """Read up to `size` bytes from `offset` on, wherever `read` is; empty past the end."""
 
 
-@dataclass(frozen=True, slots=True)
-class UnverifiedVolume:
+class UnverifiedVolume(msgspec.Struct, frozen=True):
     """A volume as found; `where` is for people. Nothing of it but manifest and signatures was read.
 
     `manifest` is its own copy, None where that could not be read; a volume belongs to a bundle by its `SHA256SUMS`.
@@ -256,8 +254,7 @@ class UnverifiedVolume:
     manifest: bytes | None
 
 
-@dataclass(frozen=True, slots=True)
-class UnverifiedBundle:
+class UnverifiedBundle(msgspec.Struct, frozen=True):
     """Bytes from a medium that nobody vouched for yet; nothing in them is believed.
 
     `others` are the manifests and signatures that lie on the volumes too, and differ: of another bundle, or damaged.
@@ -274,8 +271,7 @@ class UnverifiedBundle:
         return digest_of(self.manifest)
 
 
-@dataclass(frozen=True, slots=True)
-class VerifiedVolume:
+class VerifiedVolume(msgspec.Struct, frozen=True):
     """A volume whose `SHA256SUMS` the signed manifest lists; `index` maps path → digest."""
 
     entry: VolumeEntry
@@ -285,8 +281,7 @@ class VerifiedVolume:
     source: VolumeSource
 
 
-@dataclass(frozen=True, slots=True)
-class DamagedVolume:
+class DamagedVolume(msgspec.Struct, frozen=True):
     """A volume that cannot say which it is, since its `SHA256SUMS` is damaged; parity may still use what lies there."""
 
     where: str
@@ -294,8 +289,7 @@ class DamagedVolume:
     problem: Problem
 
 
-@dataclass(frozen=True, slots=True)
-class VerifiedBundle:
+class VerifiedBundle(msgspec.Struct, frozen=True):
     """A bundle past steps 1 to 8 of `docs/format.md`; only `ops/verify.py` makes one.
 
     `volumes` are those at hand, which need not be all; `damaged` ones only where the bundle has parity. `faults` are

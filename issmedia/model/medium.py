@@ -1,7 +1,8 @@
 """Media as they are asked for: a name, an exact capacity in bytes, a file system."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+import msgspec
 
 from issmedia.base.errors import UsageError
 from issmedia.base.units import parse_size
@@ -35,8 +36,7 @@ NAMES = f"{', '.join(DISCS)}, usb:SIZE, SIZE"
 _HINT = f"media are {NAMES}; a SIZE is like 16G, 16GiB or 15931539456"
 
 
-@dataclass(frozen=True, slots=True)
-class Medium:
+class Medium(msgspec.Struct, frozen=True):
     """A medium: its name as it was asked for, its bytes (None: as many as come), bytes to be left free."""
 
     name: str

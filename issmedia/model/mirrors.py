@@ -4,9 +4,10 @@ Source: RFC 5854 names the ideas; what mirror managers write is version 3.0, `ht
 """
 
 import re
-from dataclasses import dataclass
 from urllib.parse import urlsplit
 from xml.parsers import expat
+
+import msgspec
 
 from issmedia.base.errors import UpstreamError
 from issmedia.model.names import shown
@@ -21,8 +22,7 @@ _LENGTHS = {"sha256": 64, "sha512": 128, "sha384": 96}
 _HEX = re.compile(r"[0-9a-f]+\Z")
 
 
-@dataclass(frozen=True, slots=True)
-class Mirrors:
+class Mirrors(msgspec.Struct, frozen=True):
     """Base URLs, the preferred first. `checksums` of repomd.xml (type → hex) and its `size` are a metalink's."""
 
     urls: tuple[str, ...]

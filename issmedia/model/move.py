@@ -1,13 +1,13 @@
 """Moves of names from tree to tree, as the ledger tells of them."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+
+import msgspec
 
 from issmedia.base.digest import Digest, is_digest
 
 
-@dataclass(frozen=True, slots=True)
-class Move:
+class Move(msgspec.Struct, frozen=True):
     """A repository whose name moves from one tree to another; None stands for no snapshot at all."""
 
     repository: str

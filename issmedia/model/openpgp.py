@@ -8,7 +8,8 @@ import base64
 import binascii
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from issmedia.base.errors import FormatError
 from issmedia.model.names import shown
@@ -37,8 +38,7 @@ _CHECKSUM = re.compile(r"=([A-Za-z0-9+/]{4})[ \t]*\Z")
 _CRC24, _CRC24_START = 0x864CFB, 0xB704CE
 
 
-@dataclass(frozen=True, slots=True)
-class Packet:
+class Packet(msgspec.Struct, frozen=True):
     """A packet: its type, and its bytes with the frame."""
 
     kind: int

@@ -10,6 +10,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from operator import attrgetter
 
+import msgspec
+
 from issmedia.base.errors import Problem, UsageError
 from issmedia.base.units import count_text
 from issmedia.model.names import shown
@@ -17,8 +19,7 @@ from issmedia.model.names import shown
 MIB = 1 << 20
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
+class Item(msgspec.Struct, frozen=True):
     """What stays together on one volume: a file, or a group whose cost is the sum; rank 0 is placed before rank 1."""
 
     key: str

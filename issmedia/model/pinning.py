@@ -5,7 +5,6 @@ Times are seconds since 1970, as OpenPGP counts them. User ids are text of whoev
 
 import hashlib
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -112,8 +111,7 @@ def pinning(pinned: Iterable[VendorKey], offered: Iterable[VendorKey]) -> Pinnin
     return Pinning(tuple(new), tuple(same), tuple(changed))
 
 
-@dataclass(frozen=True, slots=True)
-class PinnedFile:
+class PinnedFile(msgspec.Struct, frozen=True):
     """A blob of keys that a repository has pinned; `keys` is empty where it cannot be read, and `fault` says why."""
 
     blob: Digest

@@ -11,7 +11,6 @@ volume; the manifest names them. Its canonical form is one line of JSON, fields 
 import re
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence, Set
-from dataclasses import dataclass
 from itertools import accumulate, pairwise
 from typing import Annotated, Literal
 
@@ -75,8 +74,7 @@ class Recovery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     index: IndexFile
 
 
-@dataclass(frozen=True, slots=True)
-class Stream:
+class Stream(msgspec.Struct, frozen=True):
     """The payload of a data volume that parity protects: each blob once, sorted by path."""
 
     number: int
@@ -105,8 +103,7 @@ class RecoveryIndex(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return (*self.data, *self.parity)
 
 
-@dataclass(frozen=True, slots=True)
-class Piece:
+class Piece(msgspec.Struct, frozen=True):
     """Bytes of one file that lie in a block: `size` of them, from `offset` in the file on."""
 
     file: Entry

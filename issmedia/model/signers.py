@@ -7,9 +7,10 @@ understand is refused rather than passed over: certificates, negated patterns, t
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
+
+import msgspec
 
 from issmedia.base.errors import FormatError
 from issmedia.model.names import shown
@@ -27,8 +28,7 @@ _MOMENT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z\Z"
 _KNOWN_OPTIONS = ("namespaces", "valid-after", "valid-before")
 
 
-@dataclass(frozen=True, slots=True)
-class TrustedKey:
+class TrustedKey(msgspec.Struct, frozen=True):
     """A key whose signatures count: under these namespaces (`*` matches any text), from and to these moments inclusive.
 
     Moments are RFC 3339 UTC texts, or None for no limit.

@@ -22,7 +22,8 @@ import struct
 import zlib
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from issmedia.base.errors import FormatError, Problem, UsageError
 from issmedia.model.names import shown
@@ -63,8 +64,7 @@ _FAMILIAR = (
 """What most receipts hold: a third of the typing. Part of the form: another byte here is another form."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Line:
+class _Line(msgspec.Struct, frozen=True):
     """A line as typed: what stood before its colon, the number that means (0: none), and its characters in capitals."""
 
     label: str

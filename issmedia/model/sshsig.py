@@ -10,7 +10,8 @@ Source: OpenSSH's PROTOCOL.sshsig and PROTOCOL.u2f; RFC 4251 §5, RFC 5656 §3.1
 import base64
 import hashlib
 import struct
-from dataclasses import dataclass
+
+import msgspec
 
 from issmedia.base.errors import FormatError
 from issmedia.model.names import shown
@@ -39,8 +40,7 @@ _END = b"-----END SSH SIGNATURE-----"
 _COLUMNS = 70
 
 
-@dataclass(frozen=True, slots=True)
-class _Shape:
+class _Shape(msgspec.Struct, frozen=True):
     """What a kind of key looks like: its curve's name in the blob (or none), and the bytes of its point."""
 
     curve: str | None
@@ -56,8 +56,7 @@ _SHAPES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class PublicKey:
+class PublicKey(msgspec.Struct, frozen=True):
     """A public key. `point` is the key proper, `application` what a security key was made for (None for others).
 
     Two keys of one `point` have one private half, whatever their kinds: count points, not blobs.
@@ -87,8 +86,7 @@ class PublicKey:
         return f"{self.kind} {base64.b64encode(self.blob).decode()}"
 
 
-@dataclass(frozen=True, slots=True)
-class Signature:
+class Signature(msgspec.Struct, frozen=True):
     """A well-formed signature, nothing in it checked. `key` is the claim of the envelope, and no more than a claim.
 
     `value` is the 64 bytes of Ed25519, or (r, s) of ECDSA; `flags` and `counter` are a security key's, else 0.
@@ -124,8 +122,7 @@ class Signature:
         return inner
 
 
-@dataclass(frozen=True, slots=True)
-class MalformedSignature:
+class MalformedSignature(msgspec.Struct, frozen=True):
     """A block whose armor is right and whose content is not; `reason` is safe to print."""
 
     reason: str

@@ -1,14 +1,14 @@
 """States: which tree each repository has, had, or has elsewhere. A delta starts from some; `diff` compares two."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+import msgspec
 
 from issmedia.base.digest import Digest
 from issmedia.model.manifest import BaseEntry, Manifest
 
 
-@dataclass(frozen=True, slots=True)
-class State:
+class State(msgspec.Struct, frozen=True):
     """What somebody holds at a moment: PRODUCT/REPO → digest of its tree; `entry` is what a manifest says of it."""
 
     entry: BaseEntry

@@ -1,6 +1,6 @@
 """What a bundle is planned from: its header, and the repositories as they shall be at the other side."""
 
-from dataclasses import dataclass
+import msgspec
 
 from issmedia.base.digest import Digest
 from issmedia.model.documents import LeftOut
@@ -9,8 +9,7 @@ from issmedia.model.manifest import BaseEntry, ProductEntry, SiteName, Stored, T
 from issmedia.model.tree import Tree
 
 
-@dataclass(frozen=True, slots=True)
-class Header:
+class Header(msgspec.Struct, frozen=True):
     """What the manifest says of the bundle besides its content."""
 
     site: SiteName
@@ -24,8 +23,7 @@ class Header:
     bases: tuple[BaseEntry, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class RepositoryTarget:
+class RepositoryTarget(msgspec.Struct, frozen=True):
     """A repository as it shall be at the other side: its entry's facts, its tree, and the base trees it may start from.
 
     With several base trees the bundle carries what any of them lacks; with none it carries everything.

@@ -4,8 +4,9 @@
 """
 
 from collections.abc import Iterable, Mapping, Sequence, Set
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+
+import msgspec
 
 from issmedia.base.digest import Digest
 from issmedia.base.errors import (
@@ -31,8 +32,7 @@ _ALLOW = "issmedia import --allow-rollback {} PATH"
 _GO_BACK = f"to go back on purpose: {_ALLOW}"
 
 
-@dataclass(frozen=True, slots=True)
-class ChainMark:
+class ChainMark(msgspec.Struct, frozen=True):
     """The newest bundle imported of one chain."""
 
     sequence: int
@@ -40,8 +40,7 @@ class ChainMark:
     created: str
 
 
-@dataclass(frozen=True, slots=True)
-class SiteState:
+class SiteState(msgspec.Struct, frozen=True):
     """What the rules need to know of this site.
 
     `imported` maps (site id, destination or "", sequence) → bundle id, `marks` a chain → its newest bundle, `held`
@@ -53,9 +52,9 @@ class SiteState:
     imported: Mapping[tuple[str, str, int], Digest]
     marks: Mapping[tuple[str, str], ChainMark]
     floor: str
-    held: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    held: Mapping[str, tuple[str, str]] = msgspec.field(default_factory=dict)
     trees: Set[Digest] = frozenset()
-    ledger: Mapping[int, Digest] = field(default_factory=dict)
+    ledger: Mapping[int, Digest] = msgspec.field(default_factory=dict)
     id: str = ""
 
     def mark(self, manifest: Manifest) -> ChainMark | None:

@@ -2,7 +2,8 @@
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+
+import msgspec
 
 from issmedia.model.transport import Transport
 
@@ -10,8 +11,7 @@ _LONGEST = 120
 """No wait is longer than so many times the first, whatever `Retry-After` says: a minute, with 0.5 s."""
 
 
-@dataclass(frozen=True, slots=True)
-class Manners:
+class Manners(msgspec.Struct, frozen=True):
     """How a client asks. `timeout_s` is the longest silence, `backoff_s` the first wait before a further try.
 
     `tries` is how often a file is asked for; `rate` bytes a second over all connections. `wait` replaces waiting, for

@@ -5,8 +5,9 @@ refused changes nothing.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Literal
+
+import msgspec
 
 from issmedia.base.digest import Digest, digest_of
 from issmedia.base.errors import FormatError, UntrustedError
@@ -36,8 +37,7 @@ _PIN = "compare the fingerprint with the site by another way, then: issmedia sit
 Standing = Literal["up to date", "behind", "unknown tree", "never imported"]
 
 
-@dataclass(frozen=True, slots=True)
-class Lack:
+class Lack(msgspec.Struct, frozen=True):
     """What a site lacks of a repository's current snapshot: packages, blobs and their bytes.
 
     Where it never imported the repository, or holds a tree of which this site has no listing, that is all of it.
@@ -50,8 +50,7 @@ class Lack:
     bytes: int
 
 
-@dataclass(frozen=True, slots=True)
-class Accepted:
+class Accepted(msgspec.Struct, frozen=True):
     """A receipt and whose it is. `again`: it was accepted before, and nothing changed.
 
     `restored` says what shows that the site was put back to an older state; `refused` is what it refused, newest first.

@@ -1,6 +1,6 @@
 """Unfinished imports: how far the volumes of each bundle have come."""
 
-from dataclasses import dataclass
+import msgspec
 
 from issmedia.base.digest import Digest
 from issmedia.bundle.coming import in_parts, seen
@@ -13,8 +13,7 @@ from issmedia.model.manifest import Manifest, parse_manifest
 from issmedia.model.tree import blobs_of
 
 
-@dataclass(frozen=True, slots=True)
-class PendingBundle:
+class PendingBundle(msgspec.Struct, frozen=True):
     """A bundle of which some volumes were imported."""
 
     bundle: Digest

@@ -9,7 +9,8 @@ bytes. Syncing or importing again brings it back. The ledger says so; a clean au
 
 import threading
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+
+import msgspec
 
 from issmedia.base import files
 from issmedia.base.digest import Digest, copy_and_hash
@@ -24,8 +25,7 @@ from issmedia.model.move import moves_in
 from issmedia.model.tree import blobs_of
 
 
-@dataclass(frozen=True, slots=True)
-class Audited:
+class Audited(msgspec.Struct, frozen=True):
     """What an audit looked at, and every problem it found; `quarantined` blobs were set aside."""
 
     entries: int

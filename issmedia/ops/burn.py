@@ -8,8 +8,10 @@ is read back too: where it is whole the same command ends well, else it is a med
 import contextlib
 import os
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+
+import msgspec
+from msgspec.structs import asdict, replace
 
 from issmedia.base import files
 from issmedia.base.digest import CHUNK, Digest
@@ -33,8 +35,7 @@ _NAMED = 100
 """Bad files that the ledger names."""
 
 
-@dataclass(frozen=True, slots=True)
-class BurnOptions:
+class BurnOptions(msgspec.Struct, frozen=True):
     """How to burn: at which speed, over what is on the medium (`overwrite`), and whether the tray opens at the end."""
 
     speed: str | None = None
@@ -42,8 +43,7 @@ class BurnOptions:
     eject: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Burned:
+class Burned(msgspec.Struct, frozen=True):
     """A disc that gave back what was written; `again` says that it was burned already."""
 
     bundle: Digest

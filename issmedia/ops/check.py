@@ -1,14 +1,14 @@
 """check: would what a site holds install: is everything required provided by something that is there."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from issmedia.content.base import ContentType, Unmet
 from issmedia.depot.depot import Depot
 
 
-@dataclass(frozen=True, slots=True)
-class Broken:
+class Broken(msgspec.Struct, frozen=True):
     """A package that would not install: its repository, and its requirements that nothing there can meet."""
 
     repository: str
@@ -16,8 +16,7 @@ class Broken:
     requires: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Checked:
+class Checked(msgspec.Struct, frozen=True):
     """What was checked, all together, and what would not install, in the order of repositories and packages."""
 
     repositories: tuple[str, ...]

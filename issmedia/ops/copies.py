@@ -4,8 +4,10 @@ No trust is needed to copy: what is whole is copied as it is, and who signed it 
 """
 
 import os
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
+
+import msgspec
 
 from issmedia.base.digest import Digest
 from issmedia.base.errors import FormatError, NotIntactError, UsageError
@@ -28,8 +30,7 @@ _NAMED = 100
 """Bad files that the ledger names."""
 
 
-@dataclass(frozen=True, slots=True)
-class Medium:
+class Medium(msgspec.Struct, frozen=True):
     """Where a copy lies: `mounted` is None where that is no medium, but the system's own file system."""
 
     directory: str
@@ -38,8 +39,7 @@ class Medium:
     device: Device
 
 
-@dataclass(frozen=True, slots=True)
-class Copy:
+class Copy(msgspec.Struct, frozen=True):
     """A copy that its medium gave back as it was written; `kept` files were there already.
 
     `signers` maps the fingerprint of each key that signed and is known here to its name; empty: nobody known did.

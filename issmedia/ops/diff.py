@@ -5,8 +5,9 @@ from their listings, which tell packages by file names alone. What cannot be tol
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Literal
+
+import msgspec
 
 from issmedia.base.digest import Digest
 from issmedia.base.errors import BaseMissingError, FormatError, NotIntactError
@@ -38,8 +39,7 @@ Part = Literal["packages", "epochs", "advisories", "groups", "modules", "carry"]
 """What may be unknown of a repository; unknown epochs were taken as 0."""
 
 
-@dataclass(frozen=True, slots=True)
-class Side:
+class Side(msgspec.Struct, frozen=True):
     """One state to compare; of a bundle that was opened, who signed it, and the listings that this site does not hold.
 
     `verified` says that enough trusted keys signed it; what this site recorded itself is.
@@ -48,11 +48,10 @@ class Side:
     state: State
     verified: bool = True
     signers: tuple[str, ...] = ()
-    listed: Mapping[Digest, Tree] = field(default_factory=dict)
+    listed: Mapping[Digest, Tree] = msgspec.field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Compared:
+class Compared(msgspec.Struct, frozen=True):
     """What changed between two sides; `unknown` maps a repository → what could not be told of it."""
 
     old: Side

@@ -4,11 +4,11 @@ import contextlib
 import hashlib
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 import msgspec
+from msgspec.structs import replace
 
 from issmedia.base import files
 from issmedia.base.digest import Digest, copy_and_hash, digest_of
@@ -38,8 +38,7 @@ from issmedia.model.tree import Entry, Tree
 from issmedia.model.trust import NAMESPACE_BUNDLE
 
 
-@dataclass(frozen=True, slots=True)
-class ExportOptions:
+class ExportOptions(msgspec.Struct, frozen=True):
     """What the operator chose; no `bases` make a full bundle. `created` is a fixed time (SOURCE_DATE_EPOCH) or None for
     the clock's, `expires` gives the moment of expiry for a moment of creation, or None for never. No `media` make one
     volume without limit; `split` lets files that no medium holds be cut, `parity` counts parity volumes.
@@ -56,8 +55,7 @@ class ExportOptions:
     parity: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Describing:
+class Describing(msgspec.Struct, frozen=True):
     """What an export asks of the content type: repodata for parts of a repository, and which blobs are `urgent`."""
 
     describe: Describe

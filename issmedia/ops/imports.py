@@ -6,7 +6,9 @@ refused bundle that were good stay in the store, unnamed, and save the next run 
 """
 
 from collections.abc import Mapping, Sequence, Set
-from dataclasses import dataclass, replace
+
+import msgspec
+from msgspec.structs import replace
 
 from issmedia.base import files
 from issmedia.base.digest import Digest, digest_of
@@ -34,8 +36,7 @@ _NOT_WHOLE = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Imported:
+class Imported(msgspec.Struct, frozen=True):
     """What an import did. `again` says the bundle had been imported before; this run `added` blobs, or parts, and bytes
     to the store, of which parity `mended` so many; `incomplete` is what the bundle itself says it lacks. While volumes
     are still to come, nothing has `moved` and `arrivals` says how far each has come.
@@ -109,8 +110,7 @@ def preview(bundle: VerifiedBundle, depot: Depot) -> Imported:
     return _with(result, content, _Copied(left, len(mended), coming.arrivals(left) if left else ()))
 
 
-@dataclass(frozen=True, slots=True)
-class _Content:
+class _Content(msgspec.Struct, frozen=True):
     """A bundle's trees, the bytes of each blob they name, and those of them that the store lacks.
 
     `wanted` is what the volumes are asked for: the parts of a blob instead of it, where it was split.
@@ -131,8 +131,7 @@ class _Content:
         return sum(one.size for one in manifest.split if one.sha256 in self.lacking)
 
 
-@dataclass(frozen=True, slots=True)
-class _Copied:
+class _Copied(msgspec.Struct, frozen=True):
     """What came of step 11: what is `left`, how many blobs parity `mended`, and if any are left how far volumes are."""
 
     left: Set[Digest]
@@ -231,8 +230,7 @@ def _copy(
     return _Copied(left.keys(), len(lacking) - len(left), found)
 
 
-@dataclass(frozen=True, slots=True)
-class _Bad:
+class _Bad(msgspec.Struct, frozen=True):
     """Bad files: of the `payload`; copies of listings, had from `elsewhere`; and what is wrong `apart` from these."""
 
     payload: list[Problem]

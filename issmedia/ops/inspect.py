@@ -1,6 +1,6 @@
 """inspect: what is this, as it says itself. No keyring, no depot; nothing here is believed."""
 
-from dataclasses import dataclass
+import msgspec
 
 from issmedia.base.digest import Digest
 from issmedia.base.errors import FormatError, NotIntactError
@@ -10,8 +10,7 @@ from issmedia.model.manifest import Manifest, UnverifiedBundle, UnverifiedVolume
 from issmedia.model.sshsig import Signature, read_signatures
 
 
-@dataclass(frozen=True, slots=True)
-class Inspected:
+class Inspected(msgspec.Struct, frozen=True):
     """What a bundle says of itself: unverified.
 
     `volumes` pairs each path given with its entry, or with what hinders to say which it is.

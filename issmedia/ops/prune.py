@@ -13,7 +13,8 @@ removes them, as it removes those that an interrupted sync or import left.
 """
 
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+
+import msgspec
 
 from issmedia.base import files
 from issmedia.base.digest import Digest
@@ -27,16 +28,14 @@ from issmedia.depot.publish import Publications
 from issmedia.model.documents import Snapshot
 
 
-@dataclass(frozen=True, slots=True)
-class Keeping:
+class Keeping(msgspec.Struct, frozen=True):
     """What the operator wants to keep: each repository's `newest` snapshots, and those taken `since` (RFC 3339 UTC)."""
 
     newest: int = 0
     since: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Spared:
+class Spared(msgspec.Struct, frozen=True):
     """A snapshot that is older than was asked for, and why it stays."""
 
     repository: str
@@ -45,8 +44,7 @@ class Spared:
     why: str
 
 
-@dataclass(frozen=True, slots=True)
-class Pruned:
+class Pruned(msgspec.Struct, frozen=True):
     """What a prune removes: snapshots, and `blobs` of together `size` bytes; `spared` stay though they are older."""
 
     snapshots: tuple[Snapshot, ...]
@@ -60,8 +58,7 @@ class Pruned:
         return not self.snapshots and not self.blobs
 
 
-@dataclass(frozen=True, slots=True)
-class _Plan:
+class _Plan(msgspec.Struct, frozen=True):
     """Which trees and which blobs stay, and what that removes."""
 
     trees: Collection[Digest]

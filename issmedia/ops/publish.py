@@ -2,7 +2,8 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from issmedia.base.digest import Digest
 from issmedia.base.errors import UsageError
@@ -25,8 +26,7 @@ _URL = re.compile(r"(?:https?://[!-+\--.0-~]|file:///)[!-+\--~]*")
 """Printable ASCII but blank and comma, at which dnf begins another URL."""
 
 
-@dataclass(frozen=True, slots=True)
-class Published:
+class Published(msgspec.Struct, frozen=True):
     """What a publish did. `changed` says that clients see something new; `made` trees were linked for it."""
 
     changed: bool

@@ -2,7 +2,8 @@
 
 import contextlib
 from collections.abc import Callable
-from dataclasses import dataclass
+
+import msgspec
 
 from issmedia.base.digest import Digest, digest_of
 from issmedia.base.errors import DamagedBlobError, UsageError
@@ -28,8 +29,7 @@ from issmedia.model.receipt import (
 from issmedia.model.tree import blobs_of
 
 
-@dataclass(frozen=True, slots=True)
-class Made:
+class Made(msgspec.Struct, frozen=True):
     """A receipt that was made: its id, what it says, and the bytes of its file."""
 
     id: Digest

@@ -1,7 +1,8 @@
 """verify --repairable: can what is at hand still be imported, damaged and incomplete as it may be. Writes nothing."""
 
 from collections.abc import Set
-from dataclasses import dataclass
+
+import msgspec
 
 from issmedia.base.digest import Digest
 from issmedia.base.errors import NotIntactError, Problem
@@ -17,8 +18,7 @@ from issmedia.model.names import shown
 from issmedia.model.tree import blobs_of
 
 
-@dataclass(frozen=True, slots=True)
-class Repairable:
+class Repairable(msgspec.Struct, frozen=True):
     """What is wrong with the volumes at hand, and what of the bundle could not be had: `lost` files, each named.
 
     `strays` are files that no `SHA256SUMS` declares, where these are to be refused.

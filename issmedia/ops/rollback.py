@@ -5,7 +5,8 @@ is not undone by the same command again, but finished.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from issmedia.base.digest import Digest
 from issmedia.base.errors import DamagedBlobError, DepotError, Problem, UsageError
@@ -21,8 +22,7 @@ _MOVING = ("import", "sync", "rollback")
 """Events of the ledger that move names."""
 
 
-@dataclass(frozen=True, slots=True)
-class Cause:
+class Cause(msgspec.Struct, frozen=True):
     """An entry of the ledger that moved names."""
 
     number: int
@@ -30,8 +30,7 @@ class Cause:
     time: str
 
 
-@dataclass(frozen=True, slots=True)
-class Rollback:
+class Rollback(msgspec.Struct, frozen=True):
     """What a rollback does: which names it moves, and which entries of the ledger that undoes.
 
     `finishes` are earlier rollbacks that moved their names and died before clients saw it. `repositories` are all that
@@ -44,8 +43,7 @@ class Rollback:
     repositories: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class _Moving:
+class _Moving(msgspec.Struct, frozen=True):
     """Moves of one entry of the ledger whose repositories still stand where it brought them."""
 
     cause: Cause

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -29,16 +28,14 @@ from issmedia.net.keyfile import fetch_key
 from issmedia.net.upstream import checked_files, checked_source
 
 
-@dataclass(frozen=True, slots=True)
-class KeyFile:
+class KeyFile(msgspec.Struct, frozen=True):
     """A file of keys to pin: its bytes, or None where they are to be fetched from `where`, a URL."""
 
     where: str
     data: bytes | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Signatures:
+class Signatures(msgspec.Struct, frozen=True):
     """What was said of upstream's signatures; nothing pinned goes, or changes, that `unpin` or `renew` does not name.
 
     Keys are named by their fingerprints. A policy `default` takes back what was chosen. `environment` names proxies.
@@ -49,7 +46,7 @@ class Signatures:
     unpin: tuple[str, ...] = ()
     gpgcheck: Policy | Literal["default"] | None = None
     repo_gpgcheck: Policy | Literal["default"] | None = None
-    environment: Mapping[str, str] = field(default_factory=dict)
+    environment: Mapping[str, str] = msgspec.field(default_factory=dict)
 
     def of(self, repository: Repository) -> Repository:
         """Take over the policies."""
@@ -63,8 +60,7 @@ class Signatures:
 NOTHING_SAID = Signatures()
 
 
-@dataclass(frozen=True, slots=True)
-class Configured:
+class Configured(msgspec.Struct, frozen=True):
     """A repository, and the keys that are pinned for it."""
 
     repository: Repository
@@ -183,8 +179,7 @@ def remove_repository(depot: OwnedDepot, path: str, *, now: str) -> None:
     files.unlink(_secrets_file(depot, *split_path(path)))
 
 
-@dataclass(frozen=True, slots=True)
-class FromFile:
+class FromFile(msgspec.Struct, frozen=True):
     """What became of a section of a `.repo` file: added as `repository`, or None. `gpgkeys` are named, not trusted.
 
     `gpgcheck` and `repo_gpgcheck` are what the file says, None where it is silent.

@@ -1,7 +1,8 @@
 """keys: make, name and trust keys; gather the ones that sign an export."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from issmedia.base.errors import UsageError
 from issmedia.depot import keys
@@ -14,8 +15,7 @@ from issmedia.model.trust import NAMESPACE_BUNDLE
 KeyKind = keys.KeyKind
 
 
-@dataclass(frozen=True, slots=True)
-class OwnKey:
+class OwnKey(msgspec.Struct, frozen=True):
     """A signing key: `held` says where its private half is."""
 
     name: str
@@ -24,8 +24,7 @@ class OwnKey:
     held: str
 
 
-@dataclass(frozen=True, slots=True)
-class Trusted:
+class Trusted(msgspec.Struct, frozen=True):
     """A key of the keyring: trusted (and for how long) or revoked."""
 
     name: str
@@ -33,8 +32,7 @@ class Trusted:
     state: str
 
 
-@dataclass(frozen=True, slots=True)
-class Keys:
+class Keys(msgspec.Struct, frozen=True):
     """This site's signing keys, whom it trusts, and how many must sign."""
 
     own: tuple[OwnKey, ...]
@@ -42,8 +40,7 @@ class Keys:
     threshold: int
 
 
-@dataclass(frozen=True, slots=True)
-class Signers:
+class Signers(msgspec.Struct, frozen=True):
     """The keys that sign one export or one receipt, distinct."""
 
     keys: tuple[keys.SigningKey, ...]

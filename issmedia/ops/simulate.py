@@ -8,7 +8,8 @@ cannot be named.
 import contextlib
 from collections import Counter
 from collections.abc import Mapping, Set
-from dataclasses import dataclass
+
+import msgspec
 
 from issmedia.base.digest import Digest
 from issmedia.base.errors import FormatError, NotIntactError, UsageError
@@ -24,16 +25,14 @@ _Place = tuple[int, str]
 """A volume's number, and a path on it."""
 
 
-@dataclass(frozen=True, slots=True)
-class LostFiles:
+class LostFiles(msgspec.Struct, frozen=True):
     """Files of one repository (PRODUCT/REPO); None for those that lie apart from their repository."""
 
     repository: str | None
     files: int
 
 
-@dataclass(frozen=True, slots=True)
-class Simulated:
+class Simulated(msgspec.Struct, frozen=True):
     """What losing the volumes `lose` does: `lost` of each repository is `files` in all.
 
     `parity` says how many volumes may be lost whichever they are; `enough` how many of `lose`, whichever they are, have
@@ -52,8 +51,7 @@ class Simulated:
     unnamed: tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
+class Known(msgspec.Struct, frozen=True):
     """What is known of a bundle: its parity, and by number the `SHA256SUMS` of volumes that are given.
 
     Where there is an index, it says all that they could.
@@ -64,8 +62,7 @@ class Known:
     sums: Mapping[int, Mapping[str, Digest]]
 
 
-@dataclass(frozen=True, slots=True)
-class Loss:
+class Loss(msgspec.Struct, frozen=True):
     """What a bundle without some volumes lacks for good: files, and volumes whose files are not known."""
 
     files: frozenset[_Place]

@@ -1,7 +1,8 @@
 """site: the destinations that bundles are made for, and the keys that sign their receipts."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from issmedia.base.digest import Digest
 from issmedia.base.errors import UsageError
@@ -15,16 +16,14 @@ from issmedia.model.names import checked_label
 from issmedia.model.sshsig import PublicKey, parse_public_line
 
 
-@dataclass(frozen=True, slots=True)
-class SiteKey:
+class SiteKey(msgspec.Struct, frozen=True):
     """A key that signs a destination's receipts."""
 
     fingerprint: str
     public: str
 
 
-@dataclass(frozen=True, slots=True)
-class ReceiptFacts:
+class ReceiptFacts(msgspec.Struct, frozen=True):
     """An accepted receipt: when it was made, how many days ago, and how many entries the site's ledger had."""
 
     id: Digest
@@ -33,8 +32,7 @@ class ReceiptFacts:
     ledger_entries: int
 
 
-@dataclass(frozen=True, slots=True)
-class SiteFacts:
+class SiteFacts(msgspec.Struct, frozen=True):
     """A destination, its chain's last export and its newest receipt; None before the first. `site` is its id."""
 
     label: str

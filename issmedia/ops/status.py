@@ -1,7 +1,8 @@
 """status, log, search: what this site holds and did. Nothing is changed."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from issmedia.base.digest import Digest
 from issmedia.base.events import Note, Report, Warned
@@ -16,8 +17,7 @@ from issmedia.model.documents import Repository, Snapshot
 from issmedia.model.manifest import SiteName
 
 
-@dataclass(frozen=True, slots=True)
-class RepositoryStatus:
+class RepositoryStatus(msgspec.Struct, frozen=True):
     """A repository: its current snapshot, and which tree clients see.
 
     `snapshot` is None before the first, and where the repository was `rolled_back` to the time before it.
@@ -29,8 +29,7 @@ class RepositoryStatus:
     published: Digest | None
 
 
-@dataclass(frozen=True, slots=True)
-class ChainStatus:
+class ChainStatus(msgspec.Struct, frozen=True):
     """The newest imported bundle of a chain, named as `hq → lab #7`; how many days ago it was made."""
 
     chain: str
@@ -40,8 +39,7 @@ class ChainStatus:
     too_old: bool
 
 
-@dataclass(frozen=True, slots=True)
-class DestinationStatus:
+class DestinationStatus(msgspec.Struct, frozen=True):
     """A site that bundles are made for: when its newest receipt was made, and how many days ago that is."""
 
     label: str
@@ -49,8 +47,7 @@ class DestinationStatus:
     age_days: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class Status:
+class Status(msgspec.Struct, frozen=True):
     """A site at a glance. `unknown` are repositories of which clients see a tree that the catalog never knew."""
 
     site: SiteName
@@ -64,8 +61,7 @@ class Status:
     ledger_head: Digest
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(msgspec.Struct, frozen=True):
     """What a search found in current snapshots."""
 
     packages: tuple[FoundPackage, ...]

@@ -2,10 +2,10 @@
 
 import contextlib
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from datetime import datetime
 from typing import BinaryIO
 
+import msgspec
 from msgspec.structs import replace
 
 from issmedia.base.digest import Digest, digest_of
@@ -24,8 +24,7 @@ from issmedia.model.selection import Selection
 from issmedia.model.tree import tree_of
 
 
-@dataclass(frozen=True, slots=True)
-class SyncResult:
+class SyncResult(msgspec.Struct, frozen=True):
     """What a sync did. `changed` says a new snapshot was made; `incomplete` is what could not be had.
 
     `selected` says that it is a selection of what upstream has, `trust` what checking its signatures gave.

@@ -19,6 +19,7 @@ from functools import partial
 from types import TracebackType
 from typing import Generic, Protocol, TypeVar
 
+import msgspec
 from msgspec.structs import replace
 
 from issmedia.base.digest import Digest
@@ -67,8 +68,7 @@ SyncOne = Callable[[Repository, Upstream, Report], R]
 """Syncs one repository. Threads may call it at once."""
 
 
-@dataclass(frozen=True, slots=True)
-class How:
+class How(msgspec.Struct, frozen=True):
     """How upstreams are asked: what was said for this sync, and what the environment says of proxies."""
 
     said: Transport

@@ -7,7 +7,9 @@ The steps carry the numbers of `docs/format.md`, clause "Verification". 1 and 2 
 
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass, replace
+
+import msgspec
+from msgspec.structs import replace
 
 from issmedia.base.digest import Digest
 from issmedia.base.errors import (
@@ -42,8 +44,7 @@ from issmedia.model.tree import Tree
 from issmedia.model.trust import SiteState
 
 
-@dataclass(frozen=True, slots=True)
-class Checked:
+class Checked(msgspec.Struct, frozen=True):
     """A bundle that is genuine and whole: `files` and `size` (bytes) that were read."""
 
     bundle: VerifiedBundle

@@ -3,10 +3,10 @@
 Those on deltas are in `test_deltas.py`, those on real sets of volumes in `test_volumes.py`.
 """
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from issmedia.base.digest import Digest
 from issmedia.base.errors import ExpiredError, UntrustedError

@@ -3,12 +3,12 @@
 import time
 import tracemalloc
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
+from msgspec.structs import replace
 
 from issmedia.base.errors import FormatError, IssmediaError, UntrustedError, UsageError
 from issmedia.depot.keyring import Keyring

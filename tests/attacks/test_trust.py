@@ -1,10 +1,10 @@
 """Attacks on trust, through a whole volume: rows 1 to 4, 6, 7, 10, 11, 13 and 14 of the threats."""
 
 import shutil
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from issmedia.base.errors import UntrustedError
 from issmedia.base.events import ignore

@@ -4,12 +4,12 @@ import contextlib
 import os
 import threading
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import msgspec
 import pycdlib
 import pytest
+from msgspec.structs import replace
 
 from issmedia.base import files
 from issmedia.base.digest import digest_of

@@ -1,11 +1,11 @@
 """The plan of many volumes: deterministic, never a byte over, and refused by name where it cannot be."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from issmedia.base.digest import Digest, digest_of
 from issmedia.base.errors import UsageError

@@ -1,10 +1,10 @@
 """The plan of a bundle: pure, deterministic, exact to the byte."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import zstandard
+from msgspec.structs import replace
 
 from issmedia.base.digest import digest_of
 from issmedia.base.errors import UsageError

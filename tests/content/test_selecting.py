@@ -2,11 +2,11 @@
 
 import gzip
 import hashlib
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import zstandard
+from msgspec.structs import replace
 
 from issmedia.base.digest import digest_of
 from issmedia.base.errors import UpstreamError

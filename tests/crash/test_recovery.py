@@ -3,11 +3,11 @@
 import itertools
 import shutil
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from issmedia.base.errors import IssmediaError
 from issmedia.base.events import ignore

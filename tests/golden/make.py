@@ -10,8 +10,9 @@ import argparse
 import shutil
 import sys
 import tempfile
-from dataclasses import replace
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from issmedia.base import files
 from issmedia.base.digest import Digest

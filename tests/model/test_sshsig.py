@@ -4,12 +4,12 @@ import base64
 import contextlib
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from issmedia.base.errors import FormatError
 from issmedia.model import ed25519

@@ -1,9 +1,8 @@
 """The rules of trust: each raises, none returns False."""
 
-from dataclasses import replace
-
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from issmedia.base.digest import Digest
 from issmedia.base.errors import (

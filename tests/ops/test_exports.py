@@ -1,10 +1,10 @@
 """export: onto media, in parts, with parity; stopped anywhere, the same call goes on as the same bundle."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from issmedia.base import files
 from issmedia.base.digest import digest_of

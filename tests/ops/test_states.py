@@ -1,9 +1,9 @@
 """What an operator names as a state: every form, and what is none."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from issmedia.base.digest import Digest, digest_of
 from issmedia.base.errors import FormatError, UsageError

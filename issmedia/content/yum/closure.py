@@ -11,6 +11,8 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 
+import msgspec
+
 from issmedia.base.errors import FormatError
 from issmedia.content.yum.documents import Documents
 from issmedia.content.yum.inventory import Open
@@ -68,8 +70,7 @@ def closure(
     return [frozenset(hrefs) | {href for at, href in chosen if at == number} for number, hrefs in enumerate(wanted)]
 
 
-@dataclass(frozen=True, slots=True)
-class _Package:
+class _Package(msgspec.Struct, frozen=True):
     """A package that can be chosen: where it lies, and what it requires."""
 
     place: tuple[int, str]

@@ -45,8 +45,7 @@ _BYTES_PER_S = 10_000_000
 T = TypeVar("T", bound=msgspec.Struct)
 
 
-@dataclass(frozen=True, slots=True)
-class PackageFile:
+class PackageFile(msgspec.Struct, frozen=True):
     """A package to judge: its path within the repository, its size in bytes, how to open it, what metadata call it."""
 
     path: str

@@ -2,9 +2,9 @@
 
 import hashlib
 import zlib
-from dataclasses import dataclass
 from typing import Protocol
 
+import msgspec
 import zstandard
 
 from issmedia.base.digest import Digest, digest_of
@@ -33,16 +33,14 @@ _RECORD = """  <data type="{kind}">
 """
 
 
-@dataclass(frozen=True, slots=True)
-class MadeFile:
+class MadeFile(msgspec.Struct, frozen=True):
     """A file of a repository that we made: its path in the repository, and its bytes."""
 
     path: str
     content: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class MadeDocument:
+class MadeDocument(msgspec.Struct, frozen=True):
     """A document that repomd.xml shall name; `unpacked` has its digest and size in bytes before it was packed."""
 
     kind: str

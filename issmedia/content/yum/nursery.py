@@ -12,12 +12,13 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from multiprocessing.reduction import recv_handle, send_handle
 from pathlib import Path
 from typing import BinaryIO
+
+import msgspec
 
 import issmedia
 from issmedia.base.errors import IssmediaError
@@ -31,8 +32,7 @@ _JOB = 256 << 20
 """Bytes of the longest job: it may name all packages that are wanted."""
 
 
-@dataclass(frozen=True, slots=True)
-class Birth:
+class Birth(msgspec.Struct, frozen=True):
     """A child that was asked for: what it says, and what it says of a refusal."""
 
     said: BinaryIO

@@ -7,9 +7,9 @@ off first. Signatures of version 3 can only be described: Sequoia verifies none 
 import hashlib
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from datetime import datetime
 
+import msgspec
 import pysequoia
 from pysequoia.packet import Packet, PacketPile, SignatureType, Tag
 
@@ -29,8 +29,7 @@ _OF_ITSELF = (*_CERTIFICATIONS, "PositiveCertification")
 _CAUSE = re.compile(r"^ *(?:[0-9]+: )?(.+)$", re.MULTILINE)
 
 
-@dataclass(frozen=True, slots=True)
-class Facts:
+class Facts(msgspec.Struct, frozen=True):
     """What a signature packet says of itself; `issuer` is a fingerprint or key id, times are seconds since 1970."""
 
     data: bytes

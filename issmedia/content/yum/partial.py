@@ -16,6 +16,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 
+import msgspec
+
 from issmedia.base.errors import FormatError
 from issmedia.base.events import Report, Warned, ignore
 from issmedia.content.yum.documents import Documents
@@ -41,8 +43,7 @@ _LISTS: dict[Kind, str] = {
 """Documents that list each package, and how each begins."""
 
 
-@dataclass(frozen=True, slots=True)
-class Form:
+class Form(msgspec.Struct, frozen=True):
     """How repodata are made: packed how; of the packages in `whole` a module stream lacks none, or is left out.
 
     `moment` (RFC 3339) becomes the revision.

@@ -51,8 +51,7 @@ _LONG_LINE = 32 << 20
 T = TypeVar("T", bound=msgspec.Struct)
 
 
-@dataclass(frozen=True, slots=True)
-class Unpacked:
+class Unpacked(msgspec.Struct, frozen=True):
     """What the metadata say of a document once it is unpacked: bytes, and checksum (type, hex)."""
 
     size: int | None = None

@@ -11,6 +11,7 @@ import hmac
 from dataclasses import dataclass, field
 from functools import lru_cache
 
+import msgspec
 import rpm_rs
 
 from issmedia.base.errors import FormatError
@@ -40,8 +41,7 @@ _PAYLOAD_FORMAT, _PAYLOAD_DIGEST, _PAYLOAD_ALGORITHM, _FORMAT = 1124, 5092, 5093
 _ALGORITHMS = {8: "sha256", 9: "sha384", 10: "sha512", 11: "sha224"}
 
 
-@dataclass(frozen=True, slots=True)
-class Rpm:
+class Rpm(msgspec.Struct, frozen=True):
     """A package that was read to its end.
 
     `signatures` are those of the header that every rpm knows, `whole` those of header and payload; `for_rpm_6` says

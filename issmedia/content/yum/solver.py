@@ -10,7 +10,6 @@ import sys
 import threading
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass
 from typing import BinaryIO, TypeVar
 
 import msgspec
@@ -46,8 +45,7 @@ _CANNOT_BE = f"{_WHO} said what cannot be"
 T = TypeVar("T", Lacking, Needed, Broken)
 
 
-@dataclass(frozen=True, slots=True)
-class Solver:
+class Solver(msgspec.Struct, frozen=True):
     """How a child is run: its nursery's command, and what it may use of our time and memory, and say.
 
     `timeout_s` is for each repository it is told of, and for each answer; `seconds` of a processor are for all.
