@@ -223,6 +223,17 @@ def test_nobody_promises_a_file_before_its_turn(tmp_path: Path, server: HttpServ
     assert len(site.trees()) == 4
 
 
+def test_signatures_are_asked_for_at_once(tmp_path: Path, server: HttpServer) -> None:
+    site = site_of(tmp_path, server, "ab")
+    together = threading.Barrier(2)
+    for label in "ab":
+        server.behave(f"{label}/{REPOMD}.asc", Before(lambda: together.wait(20)))
+
+    site.do("sync")
+
+    assert not together.broken
+
+
 def test_what_is_damaged_of_one_repository_stops_no_other(tmp_path: Path, server: HttpServer) -> None:
     site = site_of(tmp_path, server, "ab")
     site.do("sync")

@@ -16,7 +16,6 @@ Where only a selection is wanted, `content.yum.selecting` does the same with oth
 resuming belong to the upstream and the sink, signatures to `content.yum.trusting`.
 """
 
-import functools
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -105,6 +104,8 @@ class Syncing:
         self.wanted = Wanted()
         self.entries: dict[str, Entry] = {}
         self.records: list[Record] = []
+        self._asked_for_signature = False
+        self._signature: bytes | None = None
 
     def run(self, *, was_signed: bool) -> Synced:
         """Do steps 2 to 5, once upstream may be believed."""
@@ -131,13 +132,18 @@ class Syncing:
         fault = next((one.reason for one in self.wanted.left_out if one.path == SIGNATURE), None)
         self.trusting.judge_metadata(self.repomd, signature, fault)
 
-    @functools.cached_property
+    @property
     def signature(self) -> bytes | None:
-        """Read the signature of repomd.xml, once: what is judged is what is kept."""
-        data = self.small_file(SIGNATURE, MAX_SIGNATURE)
-        if data is not None:
-            self.trusting.saw_signature()
-        return data
+        """Read the signature of repomd.xml, once: what is judged is what is kept.
+
+        No `cached_property`: before Python 3.12 one lock is all instances', and here one waits for its turn.
+        """
+        if not self._asked_for_signature:
+            self._asked_for_signature = True
+            self._signature = self.small_file(SIGNATURE, MAX_SIGNATURE)
+            if self._signature is not None:
+                self.trusting.saw_signature()
+        return self._signature
 
     def read_records(self) -> Record:
         """Begin step 2: parse repomd.xml, fetch primary and updateinfo; give the record of primary."""
