@@ -37,12 +37,12 @@ class BeneathFile:
         self.size = facts.st_size
         self.identity = (facts.st_dev, facts.st_ino)
 
-    def read(self, size: int, /) -> bytes:
-        """Read up to `size` bytes; empty at the end."""
-        return os.read(self.fd, size)
+    def readinto(self, buffer: memoryview, /) -> int:
+        """Read on into a buffer; 0 at the end."""
+        return os.readv(self.fd, [buffer])
 
     def pread(self, offset: int, size: int, /) -> bytes:
-        """Read up to `size` bytes from `offset` on, wherever `read` is; empty past the end."""
+        """Read up to `size` bytes from `offset` on, wherever `readinto` is; empty past the end."""
         return os.pread(self.fd, size, offset)
 
     def __enter__(self) -> "BeneathFile":

@@ -7,33 +7,21 @@ system.
 """
 
 import fcntl
-import mmap
 import os
 from collections.abc import Callable
+
+from issmedia.base import buffers
 
 WORTH = 1 << 20
 """From how many bytes a file is worth it."""
 
-PIECE = 1 << 20
+PIECE = buffers.SIZE
 """Bytes written at a time; with smaller pieces the device waits for us."""
 
 _BLOCK = 4096
 """What is written directly is a multiple of it, in address, place and length: the largest block of common disks."""
 
 _DIRECT = getattr(os, "O_DIRECT", 0)
-
-_unused: list[mmap.mmap] = []
-"""Buffers of files that are done: the first touch of new memory for each file would cost what is to be saved."""
-
-
-def borrow() -> mmap.mmap:
-    """Take an aligned buffer of a piece; `give_back` lets the next file have it."""
-    return _unused.pop() if _unused else mmap.mmap(-1, PIECE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
-
-
-def give_back(buffer: mmap.mmap) -> None:
-    """Let another file have a buffer."""
-    _unused.append(buffer)
 
 
 def begin(fd: int) -> bool:
@@ -54,35 +42,36 @@ def end(fd: int) -> bool:
 
 
 class Pieces:
-    """Gathers in an aligned buffer what is to be written, and hands it to `write` in pieces of 1 MiB.
+    """Gathers in a buffer what is to be written, and hands it to `write` in pieces of `size` bytes, at most `PIECE`.
 
     `write` must be done with a piece when it returns. A file that is given up leaves its buffer to the interpreter.
     """
 
-    def __init__(self, write: Callable[[memoryview], None]) -> None:
+    def __init__(self, write: Callable[[memoryview], None], size: int) -> None:
         self._write = write
         self._filled = 0
-        self._buffer = borrow()
+        self._buffer = buffers.borrow()
+        self._piece = memoryview(self._buffer)[:size]
 
-    def add(self, data: bytes) -> None:
-        """Append all of `data`."""
-        view = memoryview(data)
-        while view:
-            part = view[: PIECE - self._filled]
-            self._buffer[self._filled : self._filled + len(part)] = part
-            self._filled += len(part)
-            view = view[len(part) :]
-            if self._filled == PIECE:
-                self._write(memoryview(self._buffer))
-                self._filled = 0
+    def room(self) -> memoryview:
+        """Say where the next bytes go."""
+        return self._piece[self._filled :]
 
-    def finish(self, fd: int) -> None:
-        """Write what is left, its last part of a block through the page cache. Nothing may be added any more."""
-        left = memoryview(self._buffer)[: self._filled]
-        blocks = self._filled // _BLOCK * _BLOCK
-        if blocks:
-            self._write(left[:blocks])
-        end(fd)
-        if left[blocks:]:
-            self._write(left[blocks:])
-        give_back(self._buffer)
+    def took(self, count: int) -> None:
+        """Append the first `count` bytes of the room."""
+        self._filled += count
+        if self._filled == len(self._piece):
+            self._write(self._piece)
+            self._filled = 0
+
+    def finish(self, fd: int, *, direct: bool) -> None:
+        """Write what is left, of a `direct` file the last part of a block through the page cache; no more may come."""
+        left = self._piece[: self._filled]
+        if direct:
+            if blocks := self._filled // _BLOCK * _BLOCK:
+                self._write(left[:blocks])
+                left = left[blocks:]
+            end(fd)
+        if left:
+            self._write(left)
+        buffers.give_back(self._buffer)

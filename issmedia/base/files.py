@@ -30,6 +30,7 @@ _OWN = re.compile(re.escape(_TEMPORARY) + "[0-9a-f]{32}")
 _FICLONE = 0x40049409
 _SYNC_FILE_RANGE_WRITE = 2
 _WRITEBACK = 256 << 10
+_CHUNK = 128 << 10
 _PIECE = 8 << 20
 """Bytes of a file that another process writes which are written out, and announced, at a time."""
 
@@ -56,7 +57,8 @@ def announce(kind: str, path: StrPath) -> None:
 class Staged:
     """A file under a temporary name, made with O_EXCL and mode 0600, in the file system it shall live in.
 
-    `write` appends; `close` sets the final mode. It has no final name until `link` or `rename` gives it one.
+    It is a `base.digest.Sink`, and `write` appends what is in memory; what was appended is in the file when `close` has
+    set the final mode. It has no final name until `link` or `rename` gives it one.
     Where the `size` in bytes to be expected is worth it, they go past the page cache, if the file system can.
     Instead of `write`, another process may be lent `fd`; then `grown` says how far it is.
     A `prefix` begins its temporary name; `sweep` knows only files without one.
@@ -68,19 +70,27 @@ class Staged:
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
         self.fd = os.open(self.path, flags, 0o600)
         self._large = size >= direct.WORTH
-        self._pieces: direct.Pieces | None = None
+        self._begun: direct.Pieces | None = None
         self._announced = 0
         self._left = False
 
     def write(self, data: bytes) -> None:
         """Append all of `data`."""
-        if self._large and not self._pieces:  # not sooner: a clone is not written but read, by any buffer
-            self._large = direct.begin(self.fd)
-            self._pieces = direct.Pieces(self._append) if self._large else None
-        if self._pieces:
-            self._pieces.add(data)
-        else:
-            self._append(memoryview(data))
+        view = memoryview(data)
+        while view:
+            room = self.room()
+            part = view[: len(room)]
+            room[: len(part)] = part
+            self.took(len(part))
+            view = view[len(part) :]
+
+    def room(self) -> memoryview:
+        """Say where the next bytes go that `took` is to append."""
+        return self._pieces.room()
+
+    def took(self, count: int) -> None:
+        """Append the first `count` bytes of the room."""
+        self._pieces.took(count)
 
     def grown(self) -> int:
         """Say how many bytes another process, which writes to `fd` from its beginning, has written by now.
@@ -100,13 +110,12 @@ class Staged:
         A file system without modes (FAT) may refuse ours: the file then keeps what that one gives.
         """
         try:
-            if self._pieces:
-                self._pieces.finish(self.fd)
+            self._finish()
             with contextlib.suppress(PermissionError):
                 os.fchmod(self.fd, mode)
             if durable:
                 fsync(self.fd, self.path)
-            elif not self._pieces:
+            elif not self._large:
                 _begin_writeback(self.fd)
         except OSError:
             self.discard()
@@ -116,8 +125,7 @@ class Staged:
 
     def leave(self) -> None:
         """Keep what was written by now under its temporary name, whatever comes: not flushed, to be read as hostile."""
-        if self._pieces:
-            self._pieces.finish(self.fd)
+        self._finish()
         self._left = os.fstat(self.fd).st_size > 0
 
     def discard(self) -> None:
@@ -129,6 +137,19 @@ class Staged:
             return
         with contextlib.suppress(OSError):
             os.unlink(self.path)  # noqa: PTH108
+
+    @property
+    def _pieces(self) -> direct.Pieces:
+        """Begin to write, not sooner than there is something: a clone is read, by any buffer."""
+        if self._begun is None:
+            self._large = self._large and direct.begin(self.fd)
+            self._begun = direct.Pieces(self._append, direct.PIECE if self._large else _CHUNK)
+        return self._begun
+
+    def _finish(self) -> None:
+        if self._begun is not None:
+            self._begun.finish(self.fd, direct=self._large)
+            self._begun = None
 
     def _append(self, view: memoryview) -> None:
         with _naming(self.path):

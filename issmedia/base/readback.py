@@ -10,7 +10,7 @@ import stat
 from enum import IntEnum
 from pathlib import Path
 
-from issmedia.base import direct
+from issmedia.base import buffers, direct
 from issmedia.base.mounts import FUSE, MEMORY, forget_device, kind_at, kind_of
 
 _BLOCK = 4096
@@ -66,20 +66,21 @@ class ReadBack:
         self._ended = False
         self.means = Means.NONE if _is_in_memory(fd) else self._bypass()
 
-    def read(self, size: int, /) -> bytes:
-        """Read up to `size` bytes; empty at the end."""
+    def readinto(self, buffer: memoryview, /) -> int:
+        """Read on into a buffer; 0 at the end."""
         if self._buffer is not None and self._at == self._end and not self._ended:
             self._refill(self._buffer)
         if self._buffer is None:
-            return os.read(self._fd, size)
-        data = self._buffer[self._at : min(self._end, self._at + size)]
-        self._at += len(data)
-        return data
+            return os.readv(self._fd, [buffer])
+        count = min(self._end - self._at, len(buffer))
+        buffer[:count] = memoryview(self._buffer)[self._at : self._at + count]
+        self._at += count
+        return count
 
     def close(self) -> None:
         """Give the buffer back."""
         if self._buffer is not None:
-            direct.give_back(self._buffer)
+            buffers.give_back(self._buffer)
             self._buffer = None
 
     def __enter__(self) -> "ReadBack":
@@ -92,7 +93,7 @@ class ReadBack:
         os.posix_fadvise(self._fd, 0, 0, os.POSIX_FADV_DONTNEED)
         if not direct.begin(self._fd):
             return Means.DROPPED
-        self._buffer = direct.borrow()
+        self._buffer = buffers.borrow()
         return Means.DIRECT
 
     def _refill(self, buffer: mmap.mmap) -> None:

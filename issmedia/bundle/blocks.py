@@ -15,7 +15,7 @@ from issmedia.base.digest import digest_of
 from issmedia.base.errors import DamagedBlobError, FormatError, IssmediaError, NotIntactError, Problem
 from issmedia.bundle.listing import unpack_capped
 from issmedia.bundle.stripes import Code
-from issmedia.bundle.taking import take_bytes, take_file, writing_to
+from issmedia.bundle.taking import hash_only, take_bytes, take_file
 from issmedia.depot.store import Store
 from issmedia.model.manifest import VolumeSource
 from issmedia.model.recovery import (
@@ -214,7 +214,7 @@ def _exactly(pread: Callable[[int, int], bytes], piece: Piece) -> bytes | None:
 def _has_whole(source: VolumeSource, file: Entry) -> bool:
     try:
         with source.open(file.path) as opened:
-            take_file(opened, file.sha256, writing_to(len), size=file.size, most=file.size)
+            take_file(opened, file.sha256, hash_only, size=file.size, most=file.size)
     except _UNREADABLE:
         return False
     return True

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Set
 from functools import partial
 
-from issmedia.base.digest import Digest, digest_of
+from issmedia.base.digest import Digest, Read, digest_of
 from issmedia.base.errors import DepotError, NotIntactError
 from issmedia.base.events import Note, Report, Warned
 from issmedia.bundle import layout
@@ -12,7 +12,6 @@ from issmedia.bundle.payload import Blob, pass_payload
 from issmedia.bundle.places import parse_places, read_places
 from issmedia.bundle.reach import in_reach
 from issmedia.bundle.repair import repair
-from issmedia.bundle.taking import Read
 from issmedia.depot.pending import Begun, Pending
 from issmedia.depot.store import Store, Writing
 from issmedia.model.arrivals import Arrival, arrivals
@@ -201,13 +200,13 @@ def _join(one: SplitEntry, store: Store, writing: Writing) -> None:
     parts = [(part, store.open(part.sha256)) for part in one.parts]
     current = 0
 
-    def read(size: int) -> bytes:
+    def read(buffer: memoryview) -> int:
         nonlocal current
         while current < len(parts):
-            if data := parts[current][1].read(size):
-                return data
+            if count := parts[current][1].readinto(buffer):
+                return count
             current += 1
-        return b""
+        return 0
 
     def check(found: Digest, size: int, _others: dict[str, str]) -> None:
         if found != one.sha256 or size != one.size:

@@ -9,8 +9,7 @@ from issmedia.base.digest import Digest
 from issmedia.base.errors import NotIntactError
 from issmedia.base.events import Advanced, Finished, Report, Started
 from issmedia.base.work import each_sized
-from issmedia.bundle.payload import hash_only
-from issmedia.bundle.taking import take_file
+from issmedia.bundle.taking import hash_only, take_file
 from issmedia.bundle.volume import PlannedFile
 from issmedia.model.manifest import OpenedFile
 

@@ -14,7 +14,7 @@ import msgspec
 
 from issmedia.base import files
 from issmedia.base.beneath import BeneathFile, Root
-from issmedia.base.digest import Digest, copy_and_hash, digest_of
+from issmedia.base.digest import Digest, digest_of, hash_all
 from issmedia.base.errors import NotIntactError, Problem, UsageError
 from issmedia.base.events import Advanced, Finished, Note, Report, Started
 from issmedia.base.mounts import FOLDING, kind_at
@@ -177,7 +177,7 @@ class _Filler:
     def fill(self, file: PlannedFile, out: files.Staged) -> None:
         """Copy one file, hashing it; `NotIntactError` where it is not what was declared."""
         with self._source.open(file.path) as opened:
-            take_file(opened, file.sha256, writing_to(out.write), size=file.size, most=file.size)
+            take_file(opened, file.sha256, writing_to(out), size=file.size, most=file.size)
 
 
 class _ReadingBack:
@@ -214,7 +214,7 @@ class _ReadingBack:
     def _wrong(self, opened: BeneathFile, file: PlannedFile) -> str | None:
         """Say in what a file differs from what was written, or None."""
         with ReadBack(opened.fd) as back:
-            digest, size, _ = copy_and_hash(back.read, len, limit=file.size)
+            digest, size, _ = hash_all(back.readinto, limit=file.size)
             means = back.means
         with self._guard:
             self._means = min(self._means, means)

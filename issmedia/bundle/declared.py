@@ -4,11 +4,9 @@ The manifest bounds what is read: it names the files of each volume. Where nobod
 caller names a bound of its own, `MAX_UNVERIFIED`.
 """
 
-from collections.abc import Callable
-
 import msgspec
 
-from issmedia.base.digest import Digest, copy_and_hash
+from issmedia.base.digest import Digest, Hand, hash_all
 from issmedia.base.errors import FormatError, NotIntactError
 from issmedia.bundle import layout
 from issmedia.bundle.faults import fault
@@ -34,7 +32,7 @@ def declared(volume: UnverifiedVolume, manifest: Manifest, *, most: int = layout
     """
     where = f"{volume.where}: {layout.SUMS}"
     longest = _longest(manifest)
-    parts: list[bytes] = []
+    sums = bytearray()
     with volume.source.open(layout.SUMS) as file:
         if min(longest, file.size) > most:
             raise FormatError(
@@ -42,8 +40,7 @@ def declared(volume: UnverifiedVolume, manifest: Manifest, *, most: int = layout
                 where=where,
                 hint="issmedia verify checks the signatures first, and reads it then",
             )
-        digest = _hashed(file, parts.append, longest, where)
-    sums = b"".join(parts)
+        digest = _hashed(file, sums.extend, longest, where)
     entry = _entry(manifest, digest)
     if entry is None:
         raise NotIntactError(
@@ -51,10 +48,10 @@ def declared(volume: UnverifiedVolume, manifest: Manifest, *, most: int = layout
             where=where,
             hint="this volume is damaged, or belongs to another bundle",
         )
-    index = layout.parse_sums(sums, where=where)
+    index = layout.parse_sums(bytes(sums), where=where)
     if len(index) != entry.files:
         raise FormatError(f"expected {entry.files} files, found {len(index)}", where=where)
-    return Declared(entry, sums, index)
+    return Declared(entry, bytes(sums), index)
 
 
 def claimed(volume: UnverifiedVolume, manifest: Manifest) -> VolumeEntry | None:
@@ -76,8 +73,8 @@ def _longest(manifest: Manifest) -> int:
     return min(layout.MAX_SUMS, layout.LONGEST_LINE * max(entry.files for entry in manifest.volumes))
 
 
-def _hashed(file: OpenedFile, write: Callable[[bytes], object], longest: int, where: str) -> Digest:
+def _hashed(file: OpenedFile, hand: Hand, longest: int, where: str) -> Digest:
     try:
-        return copy_and_hash(file.read, write, limit=min(longest, file.size))[0]
+        return hash_all(file.readinto, limit=min(longest, file.size), hand=hand)[0]
     except OSError as cause:
         raise NotIntactError(fault(cause), where=where) from cause

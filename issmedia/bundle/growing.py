@@ -57,10 +57,10 @@ class GrowingSectors(Sectors):
             self._ended = True
             self._changed.notify_all()
 
-    def read(self, offset: int, size: int) -> bytes:
-        """Read so many bytes as soon as they are there; `OSError` where they never come."""
-        self.require(offset + size)
-        return super().read(offset, size)
+    def readinto(self, offset: int, buffer: memoryview) -> None:
+        """Fill a buffer as soon as its bytes are there; `OSError` where they never come."""
+        self.require(offset + len(buffer))
+        super().readinto(offset, buffer)
 
     def require(self, end: int) -> None:
         """Wait until all bytes before `end` are there; `OSError` where they never come."""

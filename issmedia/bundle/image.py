@@ -41,14 +41,19 @@ class ImageFile:
         self._begins = [0, *accumulate(extent.size for extent in extents)]
         self._position = 0
 
-    def read(self, size: int, /) -> bytes:
-        """Read the next `size` bytes, fewer only at the end; empty there."""
-        data = self.pread(self._position, size)
-        self._position += len(data)
-        return data
+    def readinto(self, buffer: memoryview, /) -> int:
+        """Read on into a buffer, as far as one extent goes; 0 at the end."""
+        if self._position == self.size:
+            return 0
+        number = bisect_right(self._begins, self._position) - 1
+        begin, beyond = self._begins[number : number + 2]
+        part = buffer[: beyond - self._position]
+        self._sectors.readinto(self.extents[number].offset + self._position - begin, part)
+        self._position += len(part)
+        return len(part)
 
     def pread(self, offset: int, size: int, /) -> bytes:
-        """Read `size` bytes at `offset`, fewer only at the end; where `read` goes on is not changed."""
+        """Read `size` bytes at `offset`, fewer only at the end; where `readinto` goes on is not changed."""
         parts: list[bytes] = []
         end = min(offset + size, self.size)
         while offset < end:

@@ -300,7 +300,7 @@ def _put(file: PlannedFile, target: str, store: Store) -> str:
         return source
     with files.staged(Path(target).parent, size=file.size) as out:
         if file.content is None:
-            copy_payload(file, store, out.write)
+            copy_payload(file, store, out)
         else:
             out.write(file.content)
         out.close(0o444, durable=False)

@@ -14,7 +14,7 @@ from issmedia.base.events import Advanced, Finished, Report, Started
 from issmedia.base.work import each_apart, each_sized
 from issmedia.bundle import layout
 from issmedia.bundle.listing import read_listing
-from issmedia.bundle.taking import Keep, take_file, writing_to
+from issmedia.bundle.taking import Keep, hash_only, take_file
 from issmedia.depot.store import Store
 from issmedia.model import plan
 from issmedia.model.manifest import Manifest, RepositoryEntry, TreeEntry, VerifiedBundle, VerifiedVolume
@@ -137,10 +137,6 @@ def pass_payload(blobs: Sequence[Blob], keep: Keep, *, workers: int, report: Rep
         each_sized(passage.take, blobs, lambda blob: blob.size or 0, workers=workers)
     report(Finished(phase))
     return sorted(passage.problems, key=lambda problem: problem.where)
-
-
-hash_only: Keep = writing_to(len)
-"""The `Keep` of a verification: the bytes go nowhere."""
 
 
 class _Passage:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from issmedia.base import files
 from issmedia.base.beneath import Root
-from issmedia.base.digest import Digest, copy_and_hash
+from issmedia.base.digest import Digest, hash_all
 from issmedia.base.errors import FormatError, NoSpaceError, NotIntactError, Problem
 from issmedia.base.events import Advanced, Finished, Note, Report, Started
 from issmedia.base.mounts import cluster_of
@@ -194,7 +194,7 @@ class Placing:
     def _keeps(self, file: PlannedFile) -> bool:
         try:
             with Root(self._directory) as root, root.open(file.path) as found:
-                digest, _, _ = copy_and_hash(found.read, len, limit=file.size)
+                digest, _, _ = hash_all(found.readinto, limit=file.size)
         except OSError:
             return False
         return digest == file.sha256
@@ -225,6 +225,6 @@ class Placing:
 
 def _require_digest(file: PlannedFile, at: Path) -> None:
     with at.open("rb", buffering=0) as found:
-        digest, _, _ = copy_and_hash(found.read, len, limit=file.size)
+        digest, _, _ = hash_all(found.readinto, limit=file.size)
     if digest != file.sha256:
         raise NotIntactError(f"expected sha256 {file.sha256}, read {digest}", where=str(at))

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import TracebackType
 
 from issmedia.base.beneath import BeneathFile, Root
-from issmedia.base.digest import Digest, copy_and_hash, digest_of
+from issmedia.base.digest import Digest, digest_of, take_all
 from issmedia.base.errors import FormatError, NotIntactError
 from issmedia.bundle import layout
 from issmedia.bundle.faults import fault
@@ -165,17 +165,16 @@ def volumes_in(directory: Path) -> list[Path]:
 
 def read_capped(volume: VolumeSource, path: str, limit: int) -> bytes:
     """Read one small file whole; longer than `limit` bytes is a `FormatError`."""
-    parts: list[bytes] = []
     with volume.open(path) as file:
         if file.size > limit:
             raise FormatError(f"is {file.size} bytes long, at most {limit} are allowed", where=path)
         try:
-            _, size, _ = copy_and_hash(file.read, parts.append, limit=limit)
+            found, _ = take_all(file.readinto, limit=limit)
         except OSError as cause:
             raise NotIntactError(fault(cause), where=path) from cause
-    if size > limit:
+    if len(found) > limit:
         raise FormatError(f"is longer than {limit} bytes", where=path)
-    return b"".join(parts)
+    return found
 
 
 _Head = tuple[bytes, bytes]

@@ -7,11 +7,11 @@ two of each stream. Killed anywhere, the next run wants what is not in the store
 
 import contextlib
 import queue
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
-from issmedia.base.digest import Digest
+from issmedia.base.digest import Digest, Read
 from issmedia.base.errors import NotIntactError, Problem
 from issmedia.base.events import Advanced, Finished, Report, Started
 from issmedia.base.units import count_text
@@ -245,15 +245,16 @@ class _Outlet:
         return self._current[1]
 
 
-def _reader(pieces: Iterator[memoryview]) -> Callable[[int], bytes]:
+def _reader(pieces: Iterator[memoryview]) -> Read:
     """Read pieces as a file is read."""
     left = memoryview(b"")
 
-    def read(size: int) -> bytes:
+    def read(buffer: memoryview) -> int:
         nonlocal left
         if not left:
             left = next(pieces, memoryview(b""))
-        part, left = left[:size], left[size:]
-        return bytes(part)
+        part, left = left[: len(buffer)], left[len(buffer) :]
+        buffer[: len(part)] = part
+        return len(part)
 
     return read

@@ -35,15 +35,22 @@ class Sectors:
 
     def read(self, offset: int, size: int) -> bytes:
         """Read so many bytes, no fewer; `FormatError` where they are not all in the image, `OSError` of the medium."""
-        if offset + size > self.size:
-            raise FormatError("lies beyond the end of the image")
-        data = os.pread(self._fd, size, offset)
-        while len(data) < size:  # a device gives what it could read, and fails at the next call
-            more = os.pread(self._fd, size - len(data), offset + len(data))
-            if not more:
+        self._require_within(offset + size)
+        data = bytearray(size)
+        self.readinto(offset, memoryview(data))
+        return bytes(data)
+
+    def readinto(self, offset: int, buffer: memoryview) -> None:
+        """Fill a buffer; errors as of `read`."""
+        self._require_within(offset + len(buffer))
+        while buffer:  # a device gives what it could read, and fails at the next call
+            if not (count := os.preadv(self._fd, [buffer], offset)):
                 raise OSError(errno.EIO, "the image became shorter")
-            data += more
-        return data
+            buffer, offset = buffer[count:], offset + count
+
+    def _require_within(self, end: int) -> None:
+        if end > self.size:
+            raise FormatError("lies beyond the end of the image")
 
     def close(self) -> None:
         """Close the image; a file of it that is still open can no longer be read, nor take another's bytes for its."""

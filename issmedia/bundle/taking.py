@@ -2,24 +2,29 @@
 
 from collections.abc import Callable
 
-from issmedia.base.digest import Digest, copy_and_hash
+from issmedia.base.digest import Digest, Read, Sink, copy_and_hash, hash_all, take_all
 from issmedia.base.errors import NotIntactError
 from issmedia.bundle.faults import fault
 from issmedia.model.manifest import OpenedFile, VolumeSource
 
-Read = Callable[[int], bytes]
 Keep = Callable[[Digest, int, Read], tuple[Digest, int]]
 """Takes expected digest, bytes and a reader; copies to the end of the reader and returns digest and bytes found."""
 
 
-def writing_to(write: Callable[[bytes], object]) -> Keep:
-    """Make a `Keep` that hands what it hashes to `write`."""
+def writing_to(sink: Sink) -> Keep:
+    """Make a `Keep` that has `sink` take what it hashes."""
 
     def keep(_expected: Digest, limit: int, read: Read) -> tuple[Digest, int]:
-        found, size, _ = copy_and_hash(read, write, limit=limit)
+        found, size, _ = copy_and_hash(read, sink, limit=limit)
         return found, size
 
     return keep
+
+
+def hash_only(_expected: Digest, limit: int, read: Read) -> tuple[Digest, int]:
+    """Keep nothing: the `Keep` of a verification."""
+    found, size, _ = hash_all(read, limit=limit)
+    return found, size
 
 
 class _MediumError(Exception):
@@ -32,9 +37,9 @@ def take_file(file: OpenedFile, expected: Digest, keep: Keep, *, size: int | Non
     Errors of our own disk are raised as they are.
     """
 
-    def read(count: int) -> bytes:
+    def read(buffer: memoryview) -> int:
         try:
-            return file.read(count)
+            return file.readinto(buffer)
         except OSError as cause:
             raise _MediumError from cause
 
@@ -54,7 +59,13 @@ def take_file(file: OpenedFile, expected: Digest, keep: Keep, *, size: int | Non
 
 def take_bytes(source: VolumeSource, path: str, expected: Digest, *, size: int | None, most: int) -> bytes:
     """Take a file into memory, as `take_file` does."""
-    parts: list[bytes] = []
+    found = b""
+
+    def keep(_expected: Digest, limit: int, read: Read) -> tuple[Digest, int]:
+        nonlocal found
+        found, digest = take_all(read, limit=limit)
+        return digest, len(found)
+
     with source.open(path) as file:
-        take_file(file, expected, writing_to(parts.append), size=size, most=most)
-    return b"".join(parts)
+        take_file(file, expected, keep, size=size, most=most)
+    return found

@@ -4,12 +4,11 @@ The order of writing is `bundle.placing`'s; the signatures are made before the p
 is called when the catalog knows of the bundle. Killed anywhere, the same command re-hashes what is there and goes on.
 """
 
-from collections.abc import Callable
+from io import FileIO
 from pathlib import Path
-from typing import BinaryIO
 
 from issmedia.base import files
-from issmedia.base.digest import copy_and_hash
+from issmedia.base.digest import Sink, copy_and_hash
 from issmedia.base.errors import DepotError
 from issmedia.base.events import Report
 from issmedia.bundle.placing import Fill, Placing
@@ -45,12 +44,12 @@ def _filler(store: Store) -> Fill:
         if file.content is not None:
             out.write(file.content)
         else:
-            copy_payload(file, store, out.write)
+            copy_payload(file, store, out)
 
     return fill
 
 
-def open_payload(file: PlannedFile, store: Store) -> BinaryIO:
+def open_payload(file: PlannedFile, store: Store) -> FileIO:
     """Open the blob of a planned file; of a part, at its beginning: what follows is not of it."""
     blob = store.open(file.part.blob if file.part else file.sha256)
     if file.part:
@@ -58,11 +57,11 @@ def open_payload(file: PlannedFile, store: Store) -> BinaryIO:
     return blob
 
 
-def copy_payload(file: PlannedFile, store: Store, write: Callable[[bytes], object]) -> None:
-    """Copy it to `write`; `DepotError` names the file, and the blob that rotted or is gone."""
+def copy_payload(file: PlannedFile, store: Store, sink: Sink) -> None:
+    """Copy it to `sink`; `DepotError` names the file, and the blob that rotted or is gone."""
     with open_payload(file, store) as blob:
         most = file.size - 1 if file.part else file.size
-        found, size, _ = copy_and_hash(blob.read, write, limit=most)
+        found, size, _ = copy_and_hash(blob.readinto, sink, limit=most)
     if found != file.sha256 or size != file.size:
         rotten = damaged(file.sha256, found)
         raise DepotError(rotten.message, where=f"{file.path} ({rotten.where})", hint=rotten.hint) from rotten

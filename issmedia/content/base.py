@@ -27,8 +27,8 @@ class Stream(Protocol):
 
     start: int
 
-    def read(self, size: int, /) -> bytes:
-        """Read up to `size` bytes; empty at the end."""
+    def readinto(self, buffer: memoryview, /) -> int:
+        """Read on into a buffer; 0 at the end."""
 
     @property
     def fileno(self) -> int | None:

@@ -30,12 +30,12 @@ class Partial:
         self._path = path
         self._fd = fd
 
-    def read(self, size: int) -> bytes:
-        """Read on; empty at the end, where the old file has done its part and is removed."""
-        data = os.read(self._fd, min(size, _CHUNK)) if self._fd >= 0 else b""
-        if not data:
+    def readinto(self, buffer: memoryview) -> int:
+        """Read on into a buffer; 0 at the end, where the old file has done its part and is removed."""
+        count = os.readv(self._fd, [buffer]) if self._fd >= 0 else 0
+        if not count:
             self.drop()
-        return data
+        return count
 
     def drop(self) -> None:
         """Remove the old file: there is nothing to go on from."""

@@ -182,7 +182,7 @@ class Publications:
 
     def _copy(self, entry: Entry, target: str) -> None:
         with files.staged(target.rpartition("/")[0]) as file, self._store.open(entry.sha256) as blob:
-            found, _, _ = copy_and_hash(blob.read, file.write, limit=entry.size)
+            found, _, _ = copy_and_hash(blob.readinto, file, limit=entry.size)
             if found != entry.sha256:
                 raise damaged(entry.sha256, found)
             file.close(0o444, durable=False)

@@ -6,6 +6,7 @@ import stat
 from pathlib import Path
 
 from issmedia.base.beneath import BeneathFile, Root
+from issmedia.base.digest import take_all
 from issmedia.base.errors import DepotError
 from issmedia.base.files import sweep, system_error, write_atomic
 
@@ -54,9 +55,7 @@ def _require_mode(file: BeneathFile, path: Path, forbidden: int) -> None:
 
 
 def _content(file: BeneathFile, path: Path) -> bytes:
-    data = bytearray()
-    while len(data) <= MAX_BYTES and (chunk := file.read(MAX_BYTES + 1 - len(data))):
-        data += chunk
+    data, _ = take_all(file.readinto, limit=MAX_BYTES)
     if len(data) > MAX_BYTES:
         raise DepotError(f"expected at most {MAX_BYTES} bytes, found more", where=str(path))
-    return bytes(data)
+    return data

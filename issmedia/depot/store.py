@@ -15,11 +15,11 @@ import errno
 import os
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from io import BytesIO, FileIO
 from pathlib import Path
-from typing import BinaryIO
 
 from issmedia.base import files
-from issmedia.base.digest import Digest, copy_and_hash, is_digest
+from issmedia.base.digest import Digest, Read, copy_and_hash, hash_all, is_digest, take_all
 from issmedia.base.errors import DamagedBlobError, DepotError, UpstreamError
 from issmedia.base.once import Once
 from issmedia.depot.partials import Partial, Partials
@@ -61,10 +61,10 @@ class Store:
         """Say whether a blob of unknown size is here; its content is not read."""
         return os.path.lexists(self.path(digest))
 
-    def open(self, digest: Digest) -> BinaryIO:
+    def open(self, digest: Digest) -> FileIO:
         """Open a blob for reading, or raise `DamagedBlobError` when it is gone."""
         try:
-            return open(self.path(digest), "rb", buffering=0)  # noqa: PTH123
+            return FileIO(self.path(digest))
         except FileNotFoundError as cause:
             raise DamagedBlobError(
                 "the blob is not in the store", where=digest, hint="issmedia audit lists what is damaged"
@@ -72,12 +72,11 @@ class Store:
 
     def read(self, digest: Digest, limit: int) -> bytes:
         """Read a small blob whole, checked against its digest; `limit` in bytes."""
-        parts: list[bytes] = []
         with self.open(digest) as file:
-            found, size, _ = copy_and_hash(file.read, parts.append, limit=limit)
-        if size > limit or found != digest:
+            data, found = take_all(file.readinto, limit=limit)
+        if len(data) > limit or found != digest:
             raise damaged(digest, found)
-        return b"".join(parts)
+        return data
 
     def tree(self, digest: Digest) -> Tree:
         """Read a tree whose listing is in the store, checked against its digest."""
@@ -169,7 +168,7 @@ class Writing:
 
     def add(
         self,
-        read: Callable[[int], bytes],
+        read: Read,
         *,
         limit: int,
         check: Check | None = None,
@@ -184,10 +183,10 @@ class Writing:
         with files.staged(self._incoming, size=limit) as file:
             if clone is not None and self._clone(clone, file.fd):
                 self._expected = 0
-                digest, size, others = copy_and_hash(_reader(file.fd), _discard, limit=limit, also=also)
+                digest, size, others = hash_all(_reader(file.fd), limit=limit, also=also)
             else:
                 self._require_space()
-                digest, size, others = copy_and_hash(read, file.write, limit=limit, also=also)
+                digest, size, others = copy_and_hash(read, file, limit=limit, also=also)
             if check:
                 check(digest, size, others)
             file.close(0o444, durable=False)
@@ -195,7 +194,7 @@ class Writing:
         return digest, size
 
     def add_partial(
-        self, partial: Partial, read: Callable[[int], bytes], *, limit: int, check: Check, also: tuple[str, ...] = ()
+        self, partial: Partial, read: Read, *, limit: int, check: Check, also: tuple[str, ...] = ()
     ) -> tuple[Digest, int]:
         """Copy a stream in that may break off: then what came is kept for the next time. One that is refused is not.
 
@@ -204,7 +203,7 @@ class Writing:
         with files.staged(self._incoming, size=limit, prefix=partial.prefix) as file:
             self._require_space()
             try:
-                digest, size, others = copy_and_hash(read, file.write, limit=limit, also=also)
+                digest, size, others = copy_and_hash(read, file, limit=limit, also=also)
             except (UpstreamError, KeyboardInterrupt):
                 file.leave()
                 raise
@@ -215,16 +214,7 @@ class Writing:
 
     def add_bytes(self, data: bytes) -> Digest:
         """Store bytes that are in memory."""
-        view = memoryview(data)
-        offset = 0
-
-        def read(size: int) -> bytes:
-            nonlocal offset
-            part = bytes(view[offset : offset + size])
-            offset += len(part)
-            return part
-
-        return self.add(read, limit=len(data))[0]
+        return self.add(BytesIO(data).readinto, limit=len(data))[0]
 
     def flush(self) -> None:
         """Make what is pending durable, then give it its names. An error discards what is pending."""
@@ -305,9 +295,5 @@ def damaged(digest: Digest, found: Digest) -> DamagedBlobError:
     )
 
 
-def _reader(fd: int) -> Callable[[int], bytes]:
-    return lambda size: os.read(fd, size)
-
-
-def _discard(data: bytes) -> None:
-    """Drop bytes that only needed hashing."""
+def _reader(fd: int) -> Read:
+    return lambda buffer: os.readv(fd, [buffer])

@@ -236,11 +236,11 @@ class OpenedFile(Protocol):
     identity: tuple[int, int]
     size: int
 
-    def read(self, size: int, /) -> bytes:
-        """Read up to `size` bytes; empty at the end."""
+    def readinto(self, buffer: memoryview, /) -> int:
+        """Read on into a buffer; 0 at the end."""
 
     def pread(self, offset: int, size: int, /) -> bytes:
-        """Read up to `size` bytes from `offset` on, wherever `read` is; empty past the end."""
+        """Read up to `size` bytes from `offset` on, wherever `readinto` is; empty past the end."""
 
 
 class UnverifiedVolume(msgspec.Struct, frozen=True):

@@ -16,6 +16,7 @@ import urllib3
 from urllib3 import exceptions
 
 from issmedia import __version__
+from issmedia.base.digest import CHUNK, take_all
 from issmedia.base.errors import UpstreamError
 from issmedia.model.names import shown
 from issmedia.model.transport import NOTHING_CHOSEN, Transport
@@ -67,15 +68,17 @@ class HttpStream:
         """Give None: these bytes are no local file."""
         return None
 
-    def read(self, size: int, /) -> bytes:
-        """Read up to `size` bytes; empty at the end. `UpstreamError` where the body ends early."""
+    def readinto(self, buffer: memoryview, /) -> int:
+        """Read on into a buffer; 0 at the end. `UpstreamError` where the body ends early."""
+        most = min(len(buffer), _PART if self._paces else CHUNK)
         try:
-            data = self._response.read(min(size, _PART) if self._paces else size, decode_content=False)
+            data = self._response.read(most, decode_content=False)
         except NO_ANSWER as cause:
             raise UpstreamError(f"the transfer broke off: {reason(cause)}", where=self._where) from cause
         for pace in self._paces:
             pace.passed(len(data))
-        return data
+        buffer[: len(data)] = data
+        return len(data)
 
 
 class Client:
@@ -258,15 +261,11 @@ def redirect_target(url: str, location: str, *, where: str) -> str:
 
 def read_whole(client: Client, url: str, *, limit: int, tries: int | None = None, extra: bool = False) -> bytes:
     """Read a small body; `UpstreamError` where it is larger than `limit` bytes. `extra` as of `Client.get`."""
-    parts: list[bytes] = []
-    left = limit + 1
     with client.get(url, tries=tries, extra=extra) as stream:
-        while left > 0 and (part := stream.read(left)):
-            parts.append(part)
-            left -= len(part)
-    if left <= 0:
+        data, _ = take_all(stream.readinto, limit=limit)
+    if len(data) > limit:
         raise UpstreamError(f"expected at most {limit:,} bytes, got more", where=shown(url))
-    return b"".join(parts)
+    return data
 
 
 def _begins_at(response: urllib3.BaseHTTPResponse, start: int) -> bool:

@@ -36,10 +36,10 @@ class LocalStream:
         """Give the file's descriptor."""
         return self._file.fd
 
-    def read(self, size: int, /) -> bytes:
-        """Read up to `size` bytes; empty at the end."""
+    def readinto(self, buffer: memoryview, /) -> int:
+        """Read on into a buffer; 0 at the end."""
         try:
-            return self._file.read(size)
+            return self._file.readinto(buffer)
         except OSError as cause:
             raise _refusal(cause, self._where) from cause
 

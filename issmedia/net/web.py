@@ -175,7 +175,7 @@ class _Whole:
     start = 0
 
     def __init__(self, data: bytes) -> None:
-        self.read = io.BytesIO(data).read
+        self.readinto = io.BytesIO(data).readinto
 
 
 def rank(client: Client, mirrors: Mirrors) -> list[str]:

@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterator
 import msgspec
 
 from issmedia.base import files
-from issmedia.base.digest import Digest, copy_and_hash
+from issmedia.base.digest import Digest, hash_all
 from issmedia.base.errors import DepotError, IssmediaError, Problem
 from issmedia.base.events import Advanced, Finished, Report, Started
 from issmedia.base.work import each_sized
@@ -107,7 +107,7 @@ def _rehash(depot: OwnedDepot, blobs: Collection[tuple[Digest, int]], *, workers
 def _is_whole(depot: OwnedDepot, digest: Digest, size: int) -> bool:
     try:
         with depot.store.open(digest) as file:
-            found, _, _ = copy_and_hash(file.read, len, limit=size)
+            found, _, _ = hash_all(file.readinto, limit=size)
     except OSError:
         return False
     return found == digest

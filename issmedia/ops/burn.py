@@ -129,7 +129,7 @@ class _Run:
         manifest = self._one.bundle.manifest
         with contextlib.suppress(FormatError, NotIntactError, OSError):
             with ImageVolume(self._drive.path) as image, image.open(layout.MANIFEST) as file:
-                if file.size != len(manifest) or file.read(file.size) != manifest:
+                if file.size != len(manifest) or file.pread(0, file.size) != manifest:
                     return None
             means, found = self._compared(self._drive.path, "reading what is on the medium")
             return None if found else means

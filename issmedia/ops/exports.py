@@ -11,7 +11,7 @@ import msgspec
 from msgspec.structs import replace
 
 from issmedia.base import files
-from issmedia.base.digest import Digest, copy_and_hash, digest_of
+from issmedia.base.digest import Digest, digest_of, hash_all
 from issmedia.base.errors import DepotError, FormatError, UntrustedError, UsageError
 from issmedia.base.events import Report
 from issmedia.bundle import layout
@@ -177,7 +177,7 @@ def _cut(store: Store, blob: Stored, sizes: Sequence[int]) -> tuple[Digest, ...]
     """Hash a blob's parts; `DepotError` where it rotted."""
     whole = hashlib.sha256()
     with store.open(blob.sha256) as file:
-        parts = tuple(copy_and_hash(file.read, whole.update, limit=size - 1)[0] for size in sizes)
+        parts = tuple(hash_all(file.readinto, limit=size - 1, hand=whole.update)[0] for size in sizes)
     if (found := Digest(whole.hexdigest())) != blob.sha256:
         raise damaged(blob.sha256, found)
     return parts

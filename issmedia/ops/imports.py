@@ -11,13 +11,13 @@ import msgspec
 from msgspec.structs import replace
 
 from issmedia.base import files
-from issmedia.base.digest import Digest, digest_of
+from issmedia.base.digest import Digest, Read, digest_of
 from issmedia.base.errors import IssmediaError, NotIntactError, Problem
 from issmedia.base.events import Note, Report, Warned
 from issmedia.base.units import count_text
 from issmedia.bundle import layout, payload
 from issmedia.bundle.coming import Coming, in_parts, join_parts
-from issmedia.bundle.taking import Keep, Read
+from issmedia.bundle.taking import Keep, hash_only
 from issmedia.content.base import Arrived, JudgeArrived, ReadInventory
 from issmedia.depot.catalog import Session
 from issmedia.depot.depot import Depot, OwnedDepot
@@ -321,7 +321,7 @@ def _arrived(db: Session, store: Store, entry: RepositoryEntry, tree: Tree, *, o
 def _keeper(writing: Writing, wanted: Mapping[Digest, int]) -> Keep:
     def keep(expected: Digest, size: int, read: Read) -> tuple[Digest, int]:
         if expected not in wanted:
-            return payload.hash_only(expected, size, read)
+            return hash_only(expected, size, read)
 
         def check(found: Digest, count: int, _others: dict[str, str]) -> None:
             if found != expected or count != size:

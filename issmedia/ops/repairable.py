@@ -4,14 +4,14 @@ from collections.abc import Set
 
 import msgspec
 
-from issmedia.base.digest import Digest
+from issmedia.base.digest import Digest, Read
 from issmedia.base.errors import NotIntactError, Problem
 from issmedia.base.events import Report
 from issmedia.bundle import payload
 from issmedia.bundle.coming import in_parts, media_of
 from issmedia.bundle.recovery import assess
 from issmedia.bundle.strays import strays
-from issmedia.bundle.taking import Read
+from issmedia.bundle.taking import hash_only
 from issmedia.depot.store import Store
 from issmedia.model.manifest import VerifiedBundle, VolumeEntry
 from issmedia.model.names import shown
@@ -47,7 +47,7 @@ def repairable(bundle: VerifiedBundle, store: Store, *, workers: int, report: Re
     good: set[Digest] = set()
 
     def keep(expected: Digest, size: int, read: Read) -> tuple[Digest, int]:
-        found, count = payload.hash_only(expected, size, read)
+        found, count = hash_only(expected, size, read)
         if found == expected:
             good.add(found)
         return found, count

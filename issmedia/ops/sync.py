@@ -1,14 +1,14 @@
 """sync: upstream → snapshot. The content type reads upstream, the store keeps the bytes, the catalog the names."""
 
 import contextlib
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from datetime import datetime
 from typing import BinaryIO
 
 import msgspec
 from msgspec.structs import replace
 
-from issmedia.base.digest import Digest, digest_of
+from issmedia.base.digest import Digest, Read, digest_of
 from issmedia.base.errors import DamagedBlobError, UpstreamError
 from issmedia.base.events import Report, Warned
 from issmedia.content.base import Checks, Choice, ContentType, Expected, Opening, Previous, Stream, Synced, Upstream
@@ -135,7 +135,7 @@ class StoreSink:
         """Store a stream; bytes that are not what the metadata say are refused, and nothing is kept."""
         limit = _limit(expected)
         return self._writing.add(
-            stream.read,
+            stream.readinto,
             limit=limit,
             check=lambda digest, size, others: _check(expected, limit, digest, size, others),
             also=_also(expected),
@@ -171,15 +171,15 @@ class StoreSink:
     def _go_on(self, partial: Partial, opening: Opening, expected: Expected) -> tuple[Digest, int]:
         if partial.size == expected.size:
             with contextlib.suppress(UpstreamError):  # these were other bytes: they are gone now
-                return self._add(partial, partial.read, expected)
+                return self._add(partial, partial.readinto, expected)
         with opening(partial.size) as stream:
             if stream.fileno is not None:
                 return self.keep(stream, expected)
             if stream.start != partial.size:
                 partial.drop()
-            return self._add(partial, lambda size: partial.read(size) or stream.read(size), expected)
+            return self._add(partial, lambda buffer: partial.readinto(buffer) or stream.readinto(buffer), expected)
 
-    def _add(self, partial: Partial, read: Callable[[int], bytes], expected: Expected) -> tuple[Digest, int]:
+    def _add(self, partial: Partial, read: Read, expected: Expected) -> tuple[Digest, int]:
         limit = _limit(expected)
         return self._writing.add_partial(
             partial,

@@ -26,6 +26,7 @@ from issmedia.bundle import layout, payload
 from issmedia.bundle.declared import declared
 from issmedia.bundle.reader import Leave, bears, refuse
 from issmedia.bundle.strays import strays
+from issmedia.bundle.taking import hash_only
 from issmedia.depot.keyring import Keyring
 from issmedia.depot.signatures import Verdict, check_signatures
 from issmedia.depot.store import Store
@@ -121,7 +122,7 @@ def check(bundle: VerifiedBundle, store: Store, *, strict: bool, workers: int, r
     """
     found = payload.try_trees(bundle, store)
     blobs = payload.blobs_on(bundle, found)
-    problems = payload.pass_payload(blobs, payload.hash_only, workers=workers, report=report, phase="verifying")
+    problems = payload.pass_payload(blobs, hash_only, workers=workers, report=report, phase="verifying")
     problems += [*found.spoiled, *bundle.faults, *(one.problem for one in bundle.damaged)]
     problems += _absent(bundle, found.trees, {blob.sha256 for blob in blobs}, store)
     problems += strays(bundle, strict=strict, report=report)

@@ -19,6 +19,7 @@ from tests.makers.forge import copied, handmade
 from tests.makers.media import Answer, Medium, fails, import_from, refused_by
 from tests.makers.programs import run, try_run
 from tests.makers.sites import Site
+from tests.makers.streams import some
 
 BIG = bytes(range(256)) * (3 * CHUNK // 256) + b"end"
 PACKAGE = "repos/p/zoo/alpha-1.0-1.noarch.rpm"
@@ -188,7 +189,7 @@ def test_033_no_byte_is_read_twice(lab: Site, big: Path, medium: Medium) -> None
 
 def test_033_a_device_that_gives_other_bytes_once_is_noticed_and_forgiven_after(lab: Site, medium: Medium) -> None:
     """The device lies once; the next import reads again what was bad, and only that."""
-    medium.answers[BIG_PATH] = lambda file, size: file.read(size).replace(b"end", b"END")
+    medium.answers[BIG_PATH] = lambda file, size: some(file, size).replace(b"end", b"END")
     refusal = refused_by(lab, medium)
     assert [problem.where for problem in refusal.problems] == [f"medium: {BIG_PATH}"]
     again = Medium(medium.volume)
@@ -276,7 +277,7 @@ def test_035_a_real_read_error_is_a_refusal_by_name(lab: Site, volume: Path, nam
     before = lab.state()
 
     outcome = try_run(
-        "strace", "-f", "-qq", "-o", "/dev/null", "-P", volume / name, "-e", "inject=read:error=EIO",
+        "strace", "-f", "-qq", "-o", "/dev/null", "-P", volume / name, "-e", "inject=readv:error=EIO",
         *command_line(lab, "import", volume),
     )  # fmt: skip
 
@@ -305,7 +306,7 @@ def _first_then(act: Callable[[], None]) -> Answer:
 
     def answer(file: BeneathFile, size: int) -> bytes:
         nonlocal done
-        data = file.read(size)
+        data = some(file, size)
         if not done:
             done = True
             act()

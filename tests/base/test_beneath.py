@@ -10,12 +10,13 @@ import pytest
 
 from issmedia.base.beneath import Root
 from tests.makers.programs import run
+from tests.makers.streams import some
 
 
 def read(root: Path, path: str) -> bytes:
     """Open a file beneath a root and read it."""
     with Root(root) as opened, opened.open(path) as file:
-        return file.read(100)
+        return some(file, 100)
 
 
 def error_of(root: Path, path: str) -> int | None:
@@ -110,7 +111,7 @@ def test_more_directories_than_are_kept_open_can_be_used(tmp_path: Path) -> None
         found = []
         for number in (*range(100), *range(100)):
             with root.open(f"d{number}/a") as file:
-                found.append(int(file.read(10)))
+                found.append(int(some(file, 10)))
 
     assert found == [*range(100), *range(100)]
     assert len(os.listdir("/proc/self/fd")) == before

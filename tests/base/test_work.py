@@ -5,9 +5,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from issmedia.base.digest import copy_and_hash
+from issmedia.base.digest import hash_all
 from issmedia.base.work import each, each_apart
 from issmedia.base.workers import Workers
+from tests.makers.streams import giving
 
 
 @pytest.mark.parametrize("workers", [1, 4])
@@ -55,7 +56,7 @@ def test_what_is_being_copied_is_given_up_at_the_first_exception() -> None:
 
     def work(name: str) -> None:
         if name == "copy":
-            copy_and_hash(endless, len, limit=1 << 60)
+            hash_all(giving(endless), limit=1 << 60)
         begun.wait()
         raise ValueError(name)
 
@@ -77,7 +78,7 @@ def test_a_thread_that_finds_no_more_items_ends_no_other() -> None:
             idle.append(threading.current_thread())
         both.wait()
         if name == "copy":
-            copy_and_hash(read, copied.append, limit=2)
+            hash_all(giving(read), limit=2, hand=lambda part: copied.append(bytes(part)))
 
     each(work, ["copy", "idle"], workers=2)
 
@@ -112,7 +113,7 @@ def test_a_queue_that_fails_ends_the_others() -> None:
     def work(name: str) -> None:
         if name == "fails":
             raise ValueError(name)
-        copy_and_hash(endless, len, limit=1 << 60)
+        hash_all(giving(endless), limit=1 << 60)
 
     with pytest.raises(ValueError, match="fails"):
         each_apart(work, [["copy"], ["fails"]])

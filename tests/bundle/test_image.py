@@ -13,6 +13,7 @@ from issmedia.base.errors import FormatError, NotIntactError
 from issmedia.bundle.image import ImageVolume
 from tests.makers.images import SECTOR, HandMade, Watched, by_xorriso, named, tree
 from tests.makers.programs import run
+from tests.makers.streams import some, whole
 
 LONG = "n" * 236 + ".rpm"
 DEEP = "/".join(f"level{number}" for number in range(12)) + "/file"
@@ -37,7 +38,7 @@ def folder(tmp_path: Path) -> Path:
 def watched(monkeypatch: pytest.MonkeyPatch) -> Watched:
     """Watch what is read from the image."""
     watched = Watched()
-    monkeypatch.setattr(os, "pread", watched)
+    monkeypatch.setattr(os, "preadv", watched)
     return watched
 
 
@@ -55,7 +56,7 @@ def contents(volume: ImageVolume, names: list[str]) -> dict[str, bytes]:
     found = {}
     for name in names:
         with volume.open(name) as file:
-            found[name] = file.read(file.size)
+            found[name] = whole(file)
     return found
 
 
@@ -133,7 +134,7 @@ def test_a_file_of_over_four_gib_is_read_to_its_last_byte(tmp_path: Path) -> Non
         )
     with ImageVolume(image) as volume, volume.open("huge") as huge:
         ends = huge.pread(0, 5), huge.pread(size - 6, 100), huge.pread((4 << 30) - 2049, 2)
-        small = volume.open("small").read(9)
+        small = some(volume.open("small"), 9)
 
     assert (huge.size, ends, small) == (size, (b"begin", b"\0\0\0end", b"\0\0"), b"small")
 
@@ -228,7 +229,7 @@ def test_a_file_is_read_once_from_its_first_byte_to_its_last(tmp_path: Path, wat
 
     with ImageVolume(by_xorriso(folder, tmp_path / "v.iso")) as volume, volume.open("file") as file:
         watched.spans.clear()
-        read = b"".join(iter(lambda: file.read(128 << 10), b""))
+        read = whole(file, chunk=128 << 10)
 
     assert read == data
     assert watched.bytes() == len(data)
@@ -243,10 +244,10 @@ def test_a_file_in_pieces_is_read_across_them(tmp_path: Path) -> None:
 
     with ImageVolume(image.write(tmp_path / "v.iso")) as volume, volume.open("file") as file:
         across = file.pread(SECTOR - 2, SECTOR + 4)
-        whole = b"".join(iter(lambda: file.read(1000), b""))
+        together = whole(file, chunk=1000)
 
     assert across == b"aa" + b"b" * SECTOR + b"cc"
-    assert whole == b"a" * SECTOR + b"b" * SECTOR + b"c" * 10
+    assert together == b"a" * SECTOR + b"b" * SECTOR + b"c" * 10
     assert [extent.offset // SECTOR for extent in file.extents] == [30, 40, 35]
 
 
@@ -266,12 +267,12 @@ def test_a_scratch_costs_only_the_files_it_crosses(tmp_path: Path, watched: Watc
 
     with ImageVolume(image.write(tmp_path / "v.iso")) as volume:
         with pytest.raises(OSError, match="Input/output error"):
-            volume.open("bad").read(5)
+            some(volume.open("bad"), 5)
         for name in ("d/x", "d/y"):
             with pytest.raises(NotIntactError, match=r"lies in d, which cannot be read: Input/output error") as caught:
                 volume.open(name)
             assert caught.value.where == name
-        assert volume.open("file").read(9) == b"hello"
+        assert some(volume.open("file"), 9) == b"hello"
 
     assert sum(offset == 25 * SECTOR for offset, _ in watched.spans) == 1, "the drive is not asked again"
 
@@ -295,7 +296,7 @@ def test_an_image_that_ends_early_gives_what_it_has(tmp_path: Path) -> None:
         for name in ("beyond", "over"):
             with pytest.raises(NotIntactError, match="lies beyond the end of the image"):
                 volume.open(name)
-        assert volume.open("file").read(9) == b"hello"
+        assert some(volume.open("file"), 9) == b"hello"
 
 
 def test_an_image_that_is_cut_while_it_is_read_cannot_be_read(tmp_path: Path) -> None:
@@ -304,7 +305,7 @@ def test_an_image_that_is_cut_while_it_is_read_cannot_be_read(tmp_path: Path) ->
     with ImageVolume(path) as volume, volume.open("file") as file:
         os.truncate(path, 30 * SECTOR + 2)
         with pytest.raises(OSError, match="the image became shorter"):
-            file.read(5)
+            some(file, 5)
 
 
 def test_a_file_of_a_closed_image_takes_no_other_bytes(tmp_path: Path) -> None:
@@ -313,7 +314,7 @@ def test_a_file_of_a_closed_image_takes_no_other_bytes(tmp_path: Path) -> None:
         file = volume.open("file")
 
     with path.open("rb"), pytest.raises(OSError, match="Bad file descriptor"):
-        file.read(5)
+        some(file, 5)
 
 
 @pytest.mark.parametrize(
@@ -358,7 +359,7 @@ def test_nothing_stays_open_of_what_is_refused(tmp_path: Path) -> None:
 @pytest.mark.system("losetup")
 def test_a_block_device_is_read_as_a_file_is(loop: Path) -> None:
     with ImageVolume(loop) as volume:
-        assert volume.open("file").read(9) == b"hello"
+        assert some(volume.open("file"), 9) == b"hello"
         assert list(volume.stray(frozenset())) == ["file"]
 
 

@@ -11,6 +11,7 @@ from issmedia.base.errors import FormatError, NotIntactError
 from issmedia.bundle.image import ImageVolume
 from tests.makers.images import SECTOR, Watched, tree
 from tests.makers.programs import require, run
+from tests.makers.streams import whole
 
 FILES = {
     "README.txt": b"read me",
@@ -57,7 +58,7 @@ def read_all(path: Path) -> dict[str, bytes]:
         for name in FILES:
             try:
                 with volume.open(name) as file:
-                    found[name] = file.read(file.size)
+                    found[name] = whole(file)
             except NotIntactError as refused:
                 assert (refused.where, str(refused).isprintable()) == (name, True)
         try:
@@ -85,7 +86,7 @@ def test_changed_bytes_lead_nowhere(sound: bytes, places: list[int], path: Path,
     watched = Watched()
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(os, "pread", watched)
+        patch.setattr(os, "preadv", watched)
         read_all(path)
 
     assert watched.end() <= len(image)

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from issmedia.base.digest import Digest, digest_of
+from issmedia.base.digest import Digest, Read, digest_of, take_all
 from issmedia.base.errors import NotIntactError, Problem
 from issmedia.base.events import Advanced, Event, Started
 from issmedia.bundle import payload
-from issmedia.bundle.taking import Keep, Read
+from issmedia.bundle.taking import Keep, hash_only
 from issmedia.depot.store import Store
 from tests.makers.bundles import Bundle, bundle_of, verified
 
@@ -38,19 +38,15 @@ class Kept:
 
     def __call__(self, expected: Digest, size: int, read: Read) -> tuple[Digest, int]:
         """Copy to memory."""
-        data = b""
-        while len(data) <= size and (chunk := read(size + 1 - len(data))):
-            data += chunk
+        data, digest = take_all(read, limit=size)
         self.blobs.append(data)
-        return digest_of(data), len(data)
+        return digest, len(data)
 
 
 NO_BASE = Store(Path("/nowhere"))
 
 
-def pass_over(
-    root: Path, stick: Path, keep: Keep = payload.hash_only, events: list[Event] | None = None
-) -> list[Problem]:
+def pass_over(root: Path, stick: Path, keep: Keep = hash_only, events: list[Event] | None = None) -> list[Problem]:
     """Pass the payload of a volume."""
     seen: list[Event] = [] if events is None else events
     with verified(root, stick) as bundle:

@@ -104,7 +104,7 @@ def test_065_a_stick_that_runs_out_anywhere_is_said_and_the_copy_goes_on_with_mo
 def test_066_a_file_that_the_medium_cannot_give_back_is_named_and_written_again(eve: Eve, tmp_path: Path) -> None:
     with ext4_stick(tmp_path) as stick:
         scene = eve.scene("unimported", "copy", eve.bundle, "--to", stick.path)
-        ended = scene.straced("-f", "-e", "trace=readv", "-e", "inject=readv:error=EIO:when=1")
+        ended = scene.straced("-f", "-P", stick.path / "README.txt", "-e", "inject=readv:error=EIO:when=1")
         half_made = (stick.path / "manifest.json").exists()
         again = scene.call()
         whole = verified(scene, stick.path)

@@ -1,5 +1,6 @@
 """Beginnings of files that broke off: kept, gone on from, judged like anything that arrives."""
 
+import io
 import os
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from issmedia.base.digest import Digest, digest_of
 from issmedia.base.errors import UpstreamError
 from issmedia.depot.partials import Partials, drop_partials
 from issmedia.depot.store import Store
+from tests.makers.streams import giving
 
 WHOLE = bytes(range(256)) * 8000
 
@@ -24,10 +26,10 @@ def incoming(store: Store) -> list[str]:
 
 def take(store: Store, data: bytes, *, breaks: bool = False, start: int = 0) -> tuple[Digest, int]:
     """Take in `WHOLE` from what is kept and these bytes after it, which may break off."""
-    arriving = iter([data])
+    arriving = io.BytesIO(data)
 
-    def stream(_: int) -> bytes:
-        part = next(arriving, b"")
+    def stream(size: int) -> bytes:
+        part = arriving.read(size)
         if not part and breaks:
             raise UpstreamError("broke off")
         return part
@@ -40,7 +42,7 @@ def take(store: Store, data: bytes, *, breaks: bool = False, start: int = 0) -> 
         assert partial is not None
         assert partial.size == start
         return writing.add_partial(
-            partial, lambda size: partial.read(size) or stream(size), limit=len(WHOLE), check=check
+            partial, lambda buffer: partial.readinto(buffer) or giving(stream)(buffer), limit=len(WHOLE), check=check
         )
 
 

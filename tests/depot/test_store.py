@@ -109,7 +109,7 @@ def test_a_stream_is_hashed_as_it_is_copied_and_checked_before_it_is_admitted(st
     seen: list[tuple[Digest, int, dict[str, str]]] = []
 
     with store.writing() as writing:
-        writing.add(io.BytesIO(b"x" * 10).read, limit=10, also=("md5",), check=lambda *facts: seen.append(facts))
+        writing.add(io.BytesIO(b"x" * 10).readinto, limit=10, also=("md5",), check=lambda *facts: seen.append(facts))
 
     assert seen == [(digest_of(b"x" * 10), 10, {"md5": "336311a016184326ddbdd61edd4eeb52"})]
 
@@ -119,7 +119,7 @@ def test_a_stream_that_a_check_refuses_leaves_nothing(store: Store) -> None:
         raise FormatError("not what was expected")
 
     with pytest.raises(FormatError), store.writing() as writing:
-        writing.add(io.BytesIO(b"bad").read, limit=10, check=refuse)
+        writing.add(io.BytesIO(b"bad").readinto, limit=10, check=refuse)
 
     assert (list(store.walk()), incoming(store)) == ([], [])
 
@@ -223,7 +223,7 @@ def test_a_local_source_is_copied_where_extents_cannot_be_shared(store: Store, t
     source.write_bytes(b"content")
 
     with store.writing() as writing, source.open("rb", buffering=0) as file:
-        digest, _ = writing.add(file.read, limit=7, clone=file.fileno())
+        digest, _ = writing.add(file.readinto, limit=7, clone=file.fileno())
 
     assert store.read(digest, 7) == b"content"
     assert path_of(store, digest).stat().st_ino != source.stat().st_ino
@@ -243,7 +243,7 @@ def test_a_local_source_shares_its_extents_where_the_file_system_can(tmp_path: P
         source.write_bytes(b"x" * (1 << 20))
         os.sync()
         with store.writing() as writing, source.open("rb", buffering=0) as file:
-            digest, size = writing.add(file.read, limit=1 << 20, clone=file.fileno())
+            digest, size = writing.add(file.readinto, limit=1 << 20, clone=file.fileno())
         extents = run("xfs_io", "-r", "-c", "fiemap -v", path_of(store, digest))
         mode = stat.S_IMODE(path_of(store, digest).stat().st_mode)
         source.write_bytes(b"y" * (1 << 20))

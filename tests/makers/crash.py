@@ -152,7 +152,7 @@ class Scene:
             kind, name = ended.steps[number - 1]
             yield Trial(self, ended, kind, f"{self.arguments[0]}: change {number}, {kind} {name}")
 
-    def straced(self, *options: str, log: Path = Path(os.devnull)) -> Ended:
+    def straced(self, *options: str | Path, log: Path = Path(os.devnull)) -> Ended:
         """Run the command anew as a process under strace: `options` inject into its system calls, or log them."""
         self.fresh()
         environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1", "PYTHONPATH": str(Path(__file__).parents[2])}

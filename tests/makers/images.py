@@ -107,19 +107,20 @@ class HandMade:
 
 
 class Watched:
-    """The kernel's `pread`, which notes where was read, and fails with EIO where `bad` has a sector of it."""
+    """The kernel's `preadv`, which notes where was read, and fails with EIO where `bad` has a sector of it."""
 
     def __init__(self) -> None:
         self.spans: list[tuple[int, int]] = []
         self.bad: set[int] = set()
-        self._pread: Callable[[int, int, int], bytes] = os.pread
+        self._preadv: Callable[[int, list[memoryview], int], int] = os.preadv
 
-    def __call__(self, fd: int, size: int, offset: int) -> bytes:
+    def __call__(self, fd: int, buffers: list[memoryview], offset: int) -> int:
         """Read as the system call does."""
+        size = sum(map(len, buffers))
         self.spans.append((offset, size))
         if self.bad & set(range(offset // SECTOR, -(-(offset + size) // SECTOR))):
             raise OSError(errno.EIO, os.strerror(errno.EIO))
-        return self._pread(fd, size, offset)
+        return self._preadv(fd, buffers, offset)
 
     def end(self) -> int:
         """Say how far was read."""

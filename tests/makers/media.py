@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from types import TracebackType
 
 from issmedia.base.beneath import BeneathFile
@@ -18,6 +19,7 @@ from issmedia.ops.imports import Imported, import_bundle
 from issmedia.ops.verify import verify
 from tests.makers.sites import Site
 from tests.makers.sshkeys import NOW
+from tests.makers.streams import giving, some, whole
 
 Answer = Callable[[BeneathFile, int], bytes]
 """Reads up to so many bytes of an opened file, or lies, or raises what a device raises."""
@@ -64,12 +66,12 @@ class MediumFile:
         self.size = file.size
         self.identity = file.identity
 
-    def read(self, size: int, /) -> bytes:
+    def readinto(self, buffer: memoryview, /) -> int:
         """Read as the medium was told."""
-        answer = self._medium.answers.get(self._path, BeneathFile.read)
-        data = answer(self._file, size)
-        self._medium.given[self._path] += len(data)
-        return data
+        answer = self._medium.answers.get(self._path, some)
+        count = giving(partial(answer, self._file))(buffer) or 0
+        self._medium.given[self._path] += count
+        return count
 
     def pread(self, offset: int, size: int, /) -> bytes:
         """Read at a place as the file is."""
@@ -105,7 +107,7 @@ def fails(code: int, *, after: int = 0) -> Answer:
         times += 1
         if times > after:
             raise OSError(code, "the device says")
-        return file.read(size)
+        return some(file, size)
 
     return answer
 
@@ -124,4 +126,4 @@ def refused_by(lab: Site, *media: Medium) -> NotIntactError:
 
 def _whole(volume: DirectoryVolume, name: str) -> bytes:
     with volume.open(name) as file:
-        return file.read(file.size)
+        return whole(file)

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Iterable
 from typing import BinaryIO
 
-from issmedia.base.digest import Digest, copy_and_hash
+from issmedia.base.digest import Digest, take_all
 from issmedia.base.errors import UpstreamError
 from issmedia.content.base import Expected, Opening, Stream
 
@@ -29,10 +29,9 @@ class MemorySink:
 
     def keep(self, stream: Stream, expected: Expected) -> tuple[Digest, int]:
         """Keep a stream that is as expected; `UpstreamError` for any other."""
-        parts: list[bytes] = []
         limit = expected.limit if expected.size is None else min(expected.limit, expected.size)
-        digest, size, _ = copy_and_hash(stream.read, parts.append, limit=limit)
-        data = b"".join(parts)
+        data, digest = take_all(stream.readinto, limit=limit)
+        size = len(data)
         _check(data, size, expected, limit)
         with self._guard:
             self.blobs[digest] = data

@@ -8,6 +8,7 @@ from issmedia.model.transport import Transport
 from issmedia.net.manners import Manners
 from issmedia.net.upstream import open_upstream
 from issmedia.net.web import HttpUpstream
+from tests.makers.streams import whole
 
 
 def web(
@@ -27,7 +28,7 @@ def web(
 def read(upstream: HttpUpstream, path: str, *, start: int = 0) -> bytes:
     """Read a file to its end."""
     with upstream.open(path, start=start) as stream:
-        return b"".join(iter(lambda: stream.read(1000), b""))
+        return whole(stream)
 
 
 def secret_file(path: Path, text: str, mode: int = 0o600) -> str:

@@ -15,6 +15,7 @@ from issmedia.net.manners import Manners
 from issmedia.net.upstream import open_upstream
 from issmedia.net.web import HttpUpstream
 from tests.makers.http_server import FOR_EVER, Answer, Before, HttpServer, Silence, serving
+from tests.makers.streams import some
 from tests.makers.tls import Authority
 from tests.makers.webs import read, secret_file
 
@@ -90,7 +91,7 @@ def test_no_more_are_in_use_at_a_time_than_were_allowed(server: HttpServer) -> N
 
     def fetch(upstream: HttpUpstream) -> None:
         with upstream.open("file") as stream, Leaving():
-            stream.read(10)
+            some(stream, 10)
 
     with Connections(2) as connections, ThreadPoolExecutor(6) as pool:
         upstreams = [opened(f"{server.url}/a", connections) for _ in range(6)]

@@ -11,11 +11,12 @@ from issmedia.net.directory import DirectoryUpstream
 from issmedia.net.upstream import checked_source, open_upstream
 from issmedia.net.web import HttpUpstream
 from tests.makers.http_server import FOR_EVER, Answer, Cut, HangUp, Redirect, WrongLength, serving
+from tests.makers.streams import some, whole
 
 
 def read(upstream: DirectoryUpstream | HttpUpstream, path: str) -> bytes:
     with upstream.open(path) as stream:
-        return b"".join(iter(lambda: stream.read(1000), b""))
+        return whole(stream)
 
 
 def web(url: str) -> HttpUpstream:
@@ -37,8 +38,8 @@ def test_a_directory_gives_bytes_and_a_descriptor(served: Path) -> None:
     with open_upstream(str(served)) as upstream, upstream.open("Packages/a.rpm") as stream:
         assert stream.fileno is not None
         assert os.fstat(stream.fileno).st_size == 9
-        assert stream.read(100) == b"a package"
-        assert stream.read(100) == b""
+        assert some(stream, 100) == b"a package"
+        assert some(stream, 100) == b""
 
 
 def test_a_directory_lists_files_with_sizes_and_links_with_minus_one(served: Path) -> None:
@@ -184,7 +185,7 @@ def test_a_stream_of_the_web_has_no_descriptor(served: Path) -> None:
 def test_a_body_left_unread_does_not_spoil_the_next_answer(served: Path) -> None:
     with serving(served) as server, web(server.url) as upstream:
         with upstream.open("big") as stream:
-            stream.read(10)
+            some(stream, 10)
 
         assert read(upstream, "Packages/a.rpm") == b"a package"
 

@@ -8,7 +8,7 @@ from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from issmedia.base.digest import Digest, digest_of
+from issmedia.base.digest import Digest, digest_of, take_all
 from issmedia.base.errors import UpstreamError
 from issmedia.base.events import Advanced, Report
 from issmedia.base.workers import Workers
@@ -73,7 +73,7 @@ class Fetcher:
     def whole(self, path: str, limit: int) -> bytes:
         """Read a small file into memory; `UpstreamError` where it is larger than `limit` bytes."""
         with self.upstream.open(path) as stream:
-            data = _read(stream, limit + 1)
+            data, _ = take_all(stream.readinto, limit=limit)
         if len(data) > limit:
             raise UpstreamError(f"expected at most {limit:,} bytes, got more", where=shown(path))
         return data
@@ -178,10 +178,10 @@ class _Stoppable:
     def fileno(self) -> int | None:
         return self._stream.fileno
 
-    def read(self, size: int, /) -> bytes:
+    def readinto(self, buffer: memoryview, /) -> int:
         if self._stop.is_set():
             raise UpstreamError("fetching was given up")
-        return self._stream.read(size)
+        return self._stream.readinto(buffer)
 
 
 class _Bytes:
@@ -191,13 +191,4 @@ class _Bytes:
     start = 0
 
     def __init__(self, data: bytes) -> None:
-        self.read = io.BytesIO(data).read
-
-
-def _read(stream: Stream, limit: int) -> bytes:
-    parts: list[bytes] = []
-    left = limit
-    while left > 0 and (part := stream.read(left)):
-        parts.append(part)
-        left -= len(part)
-    return b"".join(parts)
+        self.readinto = io.BytesIO(data).readinto
