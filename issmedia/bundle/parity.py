@@ -98,7 +98,7 @@ class _Encoding:
         size = sum(shape.size for shape in self._shapes)
         files.require_space(directory, files.space_for([self._stripes * self._block] * self._m))
         report(Started("making parity", size=size))
-        with ThreadPoolExecutor(workers) as pool, contextlib.ExitStack() as stack:
+        with contextlib.ExitStack() as stack, ThreadPoolExecutor(workers) as pool:
             for reader in self._readers:
                 stack.callback(reader.close)
             volumes = [_Volume(number, directory) for number in self._numbers()]
@@ -122,14 +122,19 @@ class _Encoding:
             reader.finish()
 
     def _read(self, pool: Executor, ahead: int) -> Iterator["_Stripe"]:
-        """Read stripe after stripe, into buffers that are used again once the stripe was computed."""
+        """Read stripe after stripe, into buffers that are used again once the stripe was computed.
+
+        The next one is begun before one is handed out, so that the threads have work while it is written.
+        """
         zeros = memoryview(bytes(self._block))
-        rings = [[memoryview(bytearray(self._block)) for _ in self._readers] for _ in range(ahead + 1)]
+        rings = [[memoryview(bytearray(self._block)) for _ in self._readers] for _ in range(ahead + 2)]
+        filling = pool.map(_Reader.fill, self._readers, rings[0])
         for number in range(self._stripes):
-            buffers = rings[number % (ahead + 1)]
-            counts = list(pool.map(_Reader.fill, self._readers, buffers))
+            buffers, counts = rings[number % len(rings)], list(filling)
             for digests, reader in zip(self._digests, self._readers, strict=False):
                 digests += reader.digest
+            if number + 1 < self._stripes:
+                filling = pool.map(_Reader.fill, self._readers, rings[(number + 1) % len(rings)])
             blocks = [buffer if count else zeros for buffer, count in zip(buffers, counts, strict=True)]
             yield _Stripe(blocks, sum(counts))
 
@@ -237,7 +242,8 @@ class _Volume:
     def add(self, block: bytes, sizes: Sequence[int]) -> None:
         """Append a block; a file that has come to its size gets its name."""
         if self._staged is None:
-            self._staged, self._sha256, self._size = files.Staged(self._directory), hashlib.sha256(), 0
+            self._staged = files.Staged(self._directory, size=sizes[len(self.files)])
+            self._sha256, self._size = hashlib.sha256(), 0
         self._staged.write(block)
         self._sha256.update(block)
         self._size += len(block)
