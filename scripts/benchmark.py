@@ -142,6 +142,8 @@ def _bytes_read(bench: Bench, volume: Path, lab: Site) -> None:
     shutil.rmtree(lab.root.parent)
     if read is None:
         bench.unmeasured.append("bytes read from the volume: there is no strace here")
+    elif read < size // 2:
+        bench.unmeasured.append(f"bytes read from the volume: strace saw {read:,} of {size:,}, which cannot be")
     else:
         note = f"{read:,} of {size:,} bytes, by strace"
         bench.figures.append(Figure("import, bytes read to the volume's", read / size, "×", 1.02, note=note))

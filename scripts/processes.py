@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
-_READ = re.compile(r"\b(?:read|pread64)\([0-9]+<(?P<path>[^>]*)>.* = (?P<bytes>[0-9]+)$")
+_READ = re.compile(r"\b(?:readv?|pread64|preadv2?)\([0-9]+<(?P<path>[^>]*)>.* = (?P<bytes>[0-9]+)$")
 
 _PEAK = re.compile(r"^VmHWM:\s+(\d+) kB$", re.MULTILINE)
 
@@ -79,7 +79,8 @@ def bytes_read_below(directory: Path, command: Sequence[str | Path]) -> int | No
         return None
     with tempfile.TemporaryDirectory() as scratch:
         log = Path(scratch) / "log"
-        strace = ["strace", "-f", "-ff", "-y", "-s", "0", "-e", "trace=read,pread64", "-o", str(log)]
+        reads = "trace=read,readv,pread64,preadv,preadv2"
+        strace = ["strace", "-f", "-ff", "-y", "-s", "0", "-e", reads, "-o", str(log)]
         measure([*strace, *command])
         return sum(_read_below(f"{directory}/", path) for path in Path(scratch).iterdir())
 

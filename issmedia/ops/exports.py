@@ -17,7 +17,6 @@ from issmedia.base.events import Report
 from issmedia.bundle import layout
 from issmedia.bundle.laying import Describe
 from issmedia.bundle.loading import Media
-from issmedia.bundle.parity import encode
 from issmedia.bundle.planning import Draft, draft, finish
 from issmedia.bundle.sets import Destination, finish_set, require_no_other, signatures_before, unfinished, write_set
 from issmedia.bundle.volume import Plan, PlannedFile
@@ -100,6 +99,8 @@ def complete(bundle: Draft, depot: OwnedDepot, directory: Path, *, workers: int,
     """
     if not bundle.parity:
         return finish(bundle)
+    from issmedia.bundle.parity import encode  # its libraries would be loaded by every export
+
     _require_outside(directory, depot.root)
     require_no_other(directory, partial(_is_draft_of, bundle))
     files.make_directory(directory)

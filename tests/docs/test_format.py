@@ -128,10 +128,10 @@ def test_a_label_is_made_as_it_is_described() -> None:
 
 
 def documents_of(module: str) -> Iterator[type[msgspec.Struct]]:
-    """Give the public structures that a module describes documents by, the base of them left out."""
+    """Give the public structures that a module describes documents by: those that refuse what they do not know."""
     for name, kind in vars(importlib.import_module(module)).items():
         own = isinstance(kind, type) and issubclass(kind, msgspec.Struct) and kind.__module__ == module
-        if own and kind.__struct_fields__ and not name.startswith("_"):
+        if own and kind.__struct_fields__ and kind.__struct_config__.forbid_unknown_fields and not name.startswith("_"):
             yield kind
 
 
