@@ -73,7 +73,7 @@ def _schedule(face: Face, what: tuple[str, ...], transport: Transport, schedule:
 def _document(found: SyncedMany[SyncResult], news: Mapping[str, RepositoryDiff]) -> dict[str, object]:
     return {
         "repositories": found.results,
-        "failed": [{"where": one.where, "message": one.message} for one in found.failures],
+        "failed": [{"where": one.where, "message": one.message, "exit_code": one.exit_code} for one in found.failures],
         "news": [news_document(one) for one in news.values()],
     }
 

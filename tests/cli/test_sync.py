@@ -52,6 +52,17 @@ def test_one_that_fails_does_not_stop_the_others(hq: Site, world: World, tmp_pat
     assert [one["where"].split(":")[0] for one in outcome.document["failed"]] == ["a/bad"]
 
 
+def test_each_failure_tells_its_own_exit_code(hq: Site, world: World, tmp_path: Path) -> None:
+    broken = shutil.copytree(world.farm, tmp_path / "broken")
+    (broken / "repodata/repomd.xml").write_bytes(b"<repomd>")
+    hq.do("repo", "add", "a/broken", broken)
+    hq.do("repo", "add", "a/gone", tmp_path / "nowhere")
+
+    failed = hq.call("sync", "--json").document["failed"]
+
+    assert [(one["where"].split(":")[0], one["exit_code"]) for one in failed] == [("a/broken", 5), ("a/gone", 3)]
+
+
 def test_only_failures_are_an_upstream_error(hq: Site, tmp_path: Path) -> None:
     for label in ("one", "two"):
         hq.do("repo", "add", f"a/{label}", tmp_path / "nowhere")
