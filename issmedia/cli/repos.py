@@ -9,6 +9,7 @@ import msgspec
 
 from issmedia.base.units import count_text
 from issmedia.cli.face import Face, command
+from issmedia.cli.fetched import fetched_document, fetched_lines
 from issmedia.cli.pinning import pinned_documents, pinned_lines, pinning_options, repinning_options
 from issmedia.cli.render import table
 from issmedia.cli.selecting import Select, selection_options, words
@@ -104,7 +105,7 @@ def repo_list(face: Face) -> None:
 @command(repo_command, "show", "issmedia repo show alma9/baseos")
 @click.argument("path", metavar="PRODUCT/REPO")
 def repo_show(face: Face, path: str) -> None:
-    """Show a repository and its snapshots."""
+    """Show a repository, how it is fetched and judged, and its snapshots; of secrets the file's path, no content."""
     depot = open_depot(face.root)
     with depot.catalog.reading() as db:
         snapshots = db.names.snapshots(path)
@@ -114,12 +115,10 @@ def repo_show(face: Face, path: str) -> None:
         (str(number), one.taken, one.tree[:16], str(one.packages), str(len(one.incomplete) or ""))
         for number, one in enumerate(snapshots, 1)
     ]
-    document = {"repository": repository, "pinned": pinned_documents(pinned), "snapshots": snapshots}
+    document = {"repository": fetched_document(repository), "pinned": pinned_documents(pinned), "snapshots": snapshots}
     history = table(("NUMBER", "TAKEN", "TREE", "PACKAGES", "LEFT OUT"), rows)
-    face.answer(
-        document,
-        lambda: "\n".join([repositories_table([repository]), *pinned_lines(repository, pinned), "", history]),
-    )
+    facts = [*fetched_lines(repository), *pinned_lines(repository, pinned)]
+    face.answer(document, lambda: "\n".join([repositories_table([repository]), *facts, "", history]))
 
 
 @command(repo_command, "set", "issmedia repo set alma9/baseos --gpg-key RPM-GPG-KEY-AlmaLinux-9")

@@ -74,3 +74,5 @@ def _words(selection: Selection) -> Iterator[str]:
             yield f"no {name}"
     if selection.with_dependencies:
         yield "with dependencies"
+    if selection.packing != Selection().packing:
+        yield f"packing {selection.packing}"

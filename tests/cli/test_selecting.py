@@ -49,7 +49,7 @@ def test_the_list_says_what_is_wanted(hq: Site) -> None:
 
     words = (
         "newest 2; arch x86_64; include a* b; exclude c; advisories security; no sources; no debug; no kickstart; "
-        "with dependencies"
+        "with dependencies; packing zstd"
     )
     assert line.endswith(words)
 
