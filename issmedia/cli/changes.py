@@ -100,6 +100,11 @@ def counts(one: RepositoryDiff) -> list[str]:
     return [f"{number:,} {noun}" for number, noun in numbers if number]
 
 
+def package_counts(one: RepositoryDiff) -> dict[str, int]:
+    """Count the packages that changed in a repository, for JSON: by the fields of a diff."""
+    return {kind: len(getattr(one, kind)) for kind in ("added", "removed", "upgraded", "downgraded", "replaced")}
+
+
 def ranked(found: Iterable[Advisory]) -> list[Advisory]:
     """Order advisories: the severest first."""
     return sorted(found, key=lambda one: (_rank(one), one.id))

@@ -4,6 +4,8 @@ import platform
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+import msgspec
+
 from issmedia import __version__
 from issmedia.base.digest import Digest
 from issmedia.base.errors import DepotError, IssmediaError
@@ -63,12 +65,19 @@ def leave_export_report(
         raise
 
 
-def leave_import_report(depot: OwnedDepot, bundle: VerifiedBundle, tell: Tell) -> Path:
-    """Leave the report of an import in the depot, where it is not there yet, and say where."""
+class LeftReport(msgspec.Struct, frozen=True):
+    """Where the report of an import lies, and what that changed; None where the report was there before."""
+
+    directory: Path
+    changes: Compared | None
+
+
+def leave_import_report(depot: OwnedDepot, bundle: VerifiedBundle, tell: Tell) -> LeftReport:
+    """Leave the report of an import in the depot, where it is not there yet."""
     imports = evidence.imports_of(depot, bundle.id)
     directory = evidence.directory_of(depot, bundle.manifest, bundle.id, imports)
     if evidence.is_left(directory):
-        return directory
+        return LeftReport(directory, None)
     names = {key.public.fingerprint: key.name for key in Keyring(depot.keyring).trusted()}
     old = evidence.before_import(bundle.manifest, imports)
     trust = evidence.trust_in_import(depot, bundle.manifest)
@@ -86,7 +95,7 @@ def leave_import_report(depot: OwnedDepot, bundle: VerifiedBundle, tell: Tell) -
         tools=_tools(),
     )
     evidence.leave(report, _page(report, found), directory, _signer(depot, tell))
-    return directory
+    return LeftReport(directory, found)
 
 
 def _signer(depot: OwnedDepot, tell: Tell) -> Callable[[bytes], bytes] | None:

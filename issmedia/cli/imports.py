@@ -15,7 +15,7 @@ from issmedia.base.errors import FormatError, IssmediaError, NotIntactError, Ver
 from issmedia.base.events import Note, Report, Warned
 from issmedia.bundle.layout import REPORT_PAGE
 from issmedia.bundle.reader import Leave, read_meant
-from issmedia.cli.arrived import arrival_lines, imported_lines, pending_text
+from issmedia.cli.arrived import arrival_lines, changes_documents, imported_lines, pending_text
 from issmedia.cli.evidence import leave_import_report
 from issmedia.cli.face import LEFT_OUT, Face, command
 from issmedia.cli.problems import show_error
@@ -35,6 +35,7 @@ from issmedia.model.names import shown
 from issmedia.model.receipt import refusal
 from issmedia.model.report import Trust
 from issmedia.ops.arriving import pending
+from issmedia.ops.diff import Compared
 from issmedia.ops.evidence import trust_in_import
 from issmedia.ops.imports import Imported, import_bundle, preview
 from issmedia.ops.publish import Published, publish
@@ -52,7 +53,7 @@ class LeftAlone(msgspec.Struct, frozen=True):
 class _Done(msgspec.Struct, frozen=True):
     """What came of one round: `chain` names the bundle, `left` is where its report lies, `alone` what was not of it.
 
-    `trust` is what came of upstream's signatures.
+    `trust` is what came of upstream's signatures, `changes` what changed where that was compared.
     """
 
     result: Imported
@@ -61,6 +62,7 @@ class _Done(msgspec.Struct, frozen=True):
     published: Published | None = None
     left: Path | None = None
     trust: tuple[Trust, ...] = ()
+    changes: Compared | None = None
 
 
 class _Round(msgspec.Struct, frozen=True):
@@ -186,7 +188,7 @@ def _round(shared: _Round, paths: tuple[Path, ...], course: _Course) -> _Done:
         what = [one.path for one in bundle.manifest.repositories]
         published = publish(depot, what, now=face.now, report=report) if shared.publish else None
         left, trust = leave_import_report(depot, bundle, report), trust_in_import(depot, bundle.manifest)
-        return _Done(result, course.chain, tuple(alone), published, left, trust)
+        return _Done(result, course.chain, tuple(alone), published, left.directory, trust, left.changes)
 
 
 def _verified(
@@ -263,6 +265,7 @@ def _answer(face: Face, depot: Depot, done: _Done, *, dry_run: bool) -> int:
     document = {
         "dry_run": dry_run,
         "imported": done.result,
+        "changes": changes_documents(done.result, done.changes),
         "published": done.published,
         "report": done.left and str(done.left),
         "left_alone": done.alone,
@@ -276,7 +279,7 @@ def _answer(face: Face, depot: Depot, done: _Done, *, dry_run: bool) -> int:
 def _text(done: _Done, depot: Depot, *, dry_run: bool) -> str:
     if done.result.waiting:
         return "\n".join(arrival_lines(done.chain, done.result.arrivals, dry_run=dry_run))
-    lines = [*imported_lines(done.result, dry_run=dry_run), *trust_lines(done.trust)]
+    lines = [*imported_lines(done.result, done.changes, dry_run=dry_run), *trust_lines(done.trust)]
     if done.published is not None:
         lines.append(seen_line(done.published, depot))
     if done.left is not None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from issmedia.base.digest import Digest
 from issmedia.base.errors import DamagedBlobError
 from issmedia.base.units import count_text
-from issmedia.cli.changes import counts, ranked
+from issmedia.cli.changes import counts, package_counts, ranked
 from issmedia.depot.depot import Depot
 from issmedia.model.diff import RepositoryDiff
 from issmedia.model.names import shown
@@ -37,9 +37,7 @@ def news_of(
 
 def news_document(one: RepositoryDiff) -> dict[str, object]:
     """Give the counts of packages, and all advisories."""
-    kinds = ("added", "removed", "upgraded", "downgraded", "replaced")
-    numbers = {kind: len(getattr(one, kind)) for kind in kinds}
-    return {"repository": one.repository, **numbers, "advisories": ranked(one.advisories)}
+    return {"repository": one.repository, **package_counts(one), "advisories": ranked(one.advisories)}
 
 
 def news_lines(one: RepositoryDiff) -> Iterator[str]:

@@ -78,7 +78,7 @@ LINES: dict[Line, tuple[Line, set[str]]] = {
         ("{stick}",),
         {"verified", "bundle", "chain", "signers", "volumes", "missing", "files", "bytes", "incomplete"},
     ),
-    ("import",): (("{stick}",), {"dry_run", "imported", "published", "report", "left_alone", "trust"}),
+    ("import",): (("{stick}",), {"dry_run", "imported", "changes", "published", "report", "left_alone", "trust"}),
     ("publish",): ((), {"changed", "generation", "repositories", "made"}),
     ("status",): (
         (),

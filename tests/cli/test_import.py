@@ -69,6 +69,25 @@ def test_only_what_changed_moves(lab: Site, next_stick: Path) -> None:
     assert done["published"]["made"] == ["p/farm"]
 
 
+def test_an_import_says_what_changed_as_diff_counts_it(lab: Site, next_stick: Path) -> None:
+    counted = lab.do("diff", "p/farm", next_stick, "--json").document["totals"]
+
+    done = lab.do("import", next_stick)
+
+    moved, changes = done.out.splitlines()[:2]
+    assert moved.startswith("p/farm: moved: tree ")
+    assert changes.startswith(f"  changes: {counted['upgraded']} upgraded, {counted['removed']} removed")
+    assert counted["removed"] > 0
+
+
+def test_as_json_the_counts_of_each_repository_that_moved(lab: Site, next_stick: Path) -> None:
+    first, again = (lab.do("import", next_stick, "--json").document["changes"] for _ in range(2))
+
+    (farm,) = first
+    assert (farm["repository"], farm["added"], farm["upgraded"], farm["removed"]) == ("p/farm", 0, 1, 4)
+    assert (farm["unknown"], again) == ([], [])
+
+
 def test_importing_again_changes_nothing(lab: Site, world: World) -> None:
     before = lab.state()
 
