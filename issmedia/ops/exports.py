@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from issmedia.base import files
 from issmedia.base.digest import Digest, digest_of, hash_all
-from issmedia.base.errors import DepotError, FormatError, UntrustedError, UsageError
+from issmedia.base.errors import DepotError, FormatError, Problem, UntrustedError, UsageError
 from issmedia.base.events import Report
 from issmedia.bundle import layout
 from issmedia.bundle.laying import Describe
@@ -76,7 +76,9 @@ def plan_export(
     begun = unfinished(directory, site) if directory is not None else None
     with depot.catalog.reading() as db:
         newest = db.history.newest_export(site.id, options.destination or "")
-        targets = tuple(_target(db, depot.store, repo, options.bases) for repo in db.names.select(options.what))
+        chosen = db.names.select(options.what)
+        _require_content(db, chosen)
+        targets = tuple(_target(db, depot.store, repo, options.bases) for repo in chosen)
     media = Media(options.media, describing.urgent([target.tree for target in targets]), options.split)
 
     def drafted(header: Header) -> Draft:
@@ -244,10 +246,33 @@ def _header(newest: BundleRecord | None, site: SiteName, options: ExportOptions,
     )
 
 
+def _require_content(db: Session, chosen: Sequence[Repository]) -> None:
+    """Refuse repositories without a current snapshot, all by name: what is asked for is not left out in silence."""
+    empty = [one.path for one in chosen if db.names.current(one.path) is None]
+    if not empty:
+        return
+    errors = [_nothing_to_carry(path, rolled_back=bool(db.names.snapshots(path))) for path in empty]
+    if len(errors) == 1:
+        raise errors[0]
+    named = " ".join([*empty[:3], *("…" for _ in empty[3:4])])
+    raise UsageError(
+        f"{len(errors):,} repositories have nothing to carry",
+        hint=f"issmedia sync {named}; or name the others; or remove them: issmedia repo remove {empty[0]} --yes",
+        problems=[Problem(one.where or "", one.message) for one in errors],
+    )
+
+
+def _nothing_to_carry(path: str, *, rolled_back: bool) -> UsageError:
+    if rolled_back:
+        hint = f"undo that: issmedia rollback {path}; or issmedia sync {path}"
+        return UsageError("was rolled back to nothing", where=path, hint=hint)
+    hint = f"issmedia sync {path}; or name the others; or issmedia repo remove {path} --yes"
+    return UsageError("was never synced", where=path, hint=hint)
+
+
 def _target(db: Session, store: Store, repository: Repository, bases: Sequence[State]) -> RepositoryTarget:
     snapshot = db.names.current(repository.path)
-    if snapshot is None:
-        raise _nothing_to_carry(repository.path, rolled_back=bool(db.names.snapshots(repository.path)))
+    assert snapshot is not None
     product = next(one for one in db.names.products() if one.label == repository.product)
     return RepositoryTarget(
         product=ProductEntry(product.label, product.name),
@@ -263,14 +288,6 @@ def _target(db: Session, store: Store, repository: Repository, bases: Sequence[S
         bases=_base_trees(store, repository.path, bases),
         trust=snapshot.trust,
     )
-
-
-def _nothing_to_carry(path: str, *, rolled_back: bool) -> UsageError:
-    if rolled_back:
-        hint = f"undo that: issmedia rollback {path}; or issmedia sync {path}"
-        return UsageError("was rolled back to nothing", where=path, hint=hint)
-    hint = f"issmedia sync {path}; or name the others; or issmedia repo remove {path} --yes"
-    return UsageError("was never synced", where=path, hint=hint)
 
 
 def _base_trees(store: Store, repository: str, bases: Sequence[State]) -> tuple[Tree, ...]:

@@ -172,13 +172,38 @@ def test_a_link_into_the_depot_is_refused_too(hq: Site, tmp_path: Path) -> None:
     assert (outcome.code, "lies in the depot" in outcome.err) == (4, True)
 
 
-def test_a_repository_that_was_never_synced_is_refused_by_name(hq: Site, tmp_path: Path) -> None:
+@pytest.mark.parametrize("how", [("--to", "{out}"), ("--dry-run",), ("--to", "{out}", "--dry-run")], ids=" ".join)
+def test_a_repository_that_was_never_synced_is_refused_by_name(hq: Site, tmp_path: Path, how: tuple[str, ...]) -> None:
     hq.do("repo", "add", "p/new", tmp_path)
+    before = hq.state()
 
-    outcome = hq.call("export", "--to", tmp_path / "out")
+    outcome = hq.call("export", *(one.format(out=tmp_path / "out") for one in how))
 
     hint = "issmedia sync p/new; or name the others; or issmedia repo remove p/new --yes"
     assert (outcome.code, f"error: p/new: was never synced\nhint: {hint}" in outcome.err) == (2, True)
+    assert (before, (tmp_path / "out").exists()) == (hq.state(), False)
+
+
+def test_what_the_hint_names_exports_the_others(hq: Site, tmp_path: Path) -> None:
+    hq.do("repo", "add", "p/new", tmp_path)
+
+    hq.do("export", "p/zoo", "p/farm", "--to", tmp_path / "named")
+    hq.do("repo", "remove", "p/new", "--yes")
+
+    hq.do("export", "--to", tmp_path / "all")
+
+
+def test_several_that_were_never_synced_are_named_together(hq: Site, tmp_path: Path) -> None:
+    for label in ("new", "other"):
+        hq.do("repo", "add", f"p/{label}", tmp_path)
+
+    outcome = hq.call("export", "--dry-run")
+
+    assert outcome.code == 2
+    assert outcome.err.startswith(
+        "error: 2 repositories have nothing to carry\n  p/new: was never synced\n  p/other: was never synced\n"
+        "hint: issmedia sync p/new p/other; or name the others; or "
+    )
 
 
 def test_a_repository_that_was_rolled_back_to_nothing_is_refused_with_the_way_back(hq: Site, tmp_path: Path) -> None:
