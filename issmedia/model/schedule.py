@@ -2,13 +2,16 @@
 
 import re
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 from issmedia.base.errors import UsageError
 from issmedia.model.names import shown
 
 SERVICE = "issmedia-sync.service"
 TIMER = "issmedia-sync.timer"
+
+_NO_VARIABLES: Mapping[str, str] = MappingProxyType({})
 
 _WORDS = ("minutely", "hourly", "daily", "weekly", "monthly", "quarterly", "semiannually", "yearly", "annually")
 _DAY = r"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]*"
@@ -24,11 +27,18 @@ _PLAIN = re.compile(r"[A-Za-z0-9_@+=:,./-]+")
 _HINT = "say --schedule daily, hourly, weekly, or as systemd.time does: 'Mon..Fri 03:30'"
 
 
-def service_unit(command: Sequence[str], *, user: str | None, system: bool) -> str:
-    """Write the service that runs a command once; `system` says that it is none of a user's own, who has no network."""
+def service_unit(
+    command: Sequence[str], *, user: str | None, system: bool, environment: Mapping[str, str] = _NO_VARIABLES
+) -> str:
+    """Write the service that runs a command once, with these variables; everyone may read it.
+
+    `system` says that it is none of a user's own, who has no network.
+    """
     lines = ["[Unit]", "Description=Bring upstream's repositories into the depot of issmedia"]
     lines += ["Wants=network-online.target", "After=network-online.target"] if system else []
-    lines += ["", "[Service]", "Type=oneshot", f"ExecStart={' '.join(map(_for_systemd, command))}"]
+    lines += ["", "[Service]", "Type=oneshot"]
+    lines += [f"Environment={_quoted(f'{name}={value}')}" for name, value in environment.items()]
+    lines += [f"ExecStart={' '.join(map(_for_systemd, command))}"]
     lines += [f"User={user}"] if user else []
     return "\n".join([*lines, "NoNewPrivileges=yes"]) + "\n"
 
@@ -43,8 +53,12 @@ def timer_unit(calendar: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-def crontab_line(calendar: str, command: Sequence[str], *, spread: int) -> str:
+def crontab_line(
+    calendar: str, command: Sequence[str], *, spread: int, environment: Mapping[str, str] = _NO_VARIABLES
+) -> str:
     """Write the line for a user's crontab; `spread`, any number, chooses the minute, so that not all run at once.
+
+    The variables are this command's alone: a line of their own would be for all that follow in the crontab.
 
     `UsageError` for what cron cannot say.
     """
@@ -57,16 +71,23 @@ def crontab_line(calendar: str, command: Sequence[str], *, spread: int) -> str:
             f"{shown(calendar)} is nothing that cron knows",
             hint="with --cron say --schedule hourly, daily, weekly, monthly, or cron's own: '30 3 * * *'",
         )
+    if environment:
+        command = ["env", *(f"{name}={value}" for name, value in environment.items()), *command]
     _require_one_line(command)
     return f"{moment} {shlex.join(command)}".replace("%", "\\%")
 
 
 def _for_systemd(word: str) -> str:
-    """Quote a word of a command line: `%` and `$` would be put in for."""
+    """Quote a word of a command line, where `$` would be put in for, too."""
+    return _quoted(word).replace("$", "$$")
+
+
+def _quoted(word: str) -> str:
+    """Quote a word of a unit: `%` would be put in for."""
     _require_one_line([word])
     if _PLAIN.fullmatch(word):
         return word
-    escaped = word.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%").replace("$", "$$")
+    escaped = word.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
     return f'"{escaped}"'
 
 

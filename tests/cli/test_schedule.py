@@ -93,6 +93,44 @@ def test_what_the_sync_would_refuse_is_not_scheduled(hq: Site, said: tuple[str, 
     assert "geheim" not in outcome.out + outcome.err
 
 
+def test_proxies_of_the_environment_go_along(hq: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in (("https_proxy", "http://p:3128"), ("NO_PROXY", "lan,10.0.0.0/8"), ("ftp_proxy", "http://f")):
+        monkeypatch.setenv(name, value)
+
+    unit = hq.do("sync", "--schedule", "daily")
+    line = hq.do("sync", "--schedule", "daily", "--cron").out.splitlines()[-1]
+
+    assert [one for one in unit.out.splitlines() if one.startswith("Environment=")] == [
+        "Environment=NO_PROXY=lan,10.0.0.0/8",
+        "Environment=https_proxy=http://p:3128",
+    ]
+    assert " env NO_PROXY=lan,10.0.0.0/8 https_proxy=http://p:3128 " in line
+    assert unit.err == ""
+
+
+@pytest.mark.parametrize("how", [(), ("--cron",), ("--json",), ("--quiet",)], ids=" ".join)
+def test_a_proxy_with_a_password_is_left_out_and_that_is_said(
+    hq: Site, monkeypatch: pytest.MonkeyPatch, how: tuple[str, ...]
+) -> None:
+    monkeypatch.setenv("http_proxy", "http://alice:geheim@p:3128")
+    monkeypatch.setenv("https_proxy", "http://q:3128")
+
+    outcome = hq.do("sync", "--schedule", "daily", *how)
+
+    assert not any(word in outcome.out + outcome.err for word in ("alice", "geheim"))
+    assert "http_proxy holds a user name or password and is left out" in outcome.err
+    assert "--credentials" in outcome.err
+    assert ("https_proxy=http://q:3128" in outcome.out) == ("--quiet" not in how)
+
+
+def test_a_proxy_that_was_named_goes_before_the_environments(hq: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("https_proxy", "http://alice:geheim@p:3128")
+
+    outcome = hq.do("sync", "--proxy", "http://q:3128", "--schedule", "daily")
+
+    assert ("Environment=" in outcome.out, outcome.err) == (False, "")
+
+
 @pytest.mark.root
 def test_an_owner_without_a_name_is_a_number(hq: Site) -> None:
     os.chown(hq.root, 54321, -1)

@@ -40,7 +40,8 @@ def test_systemd_knows_each_of_these_calendars(calendar: str) -> None:
 @pytest.mark.parametrize("depot", ["/srv/depot", '/srv/100% "my depot" $HOME\\x'])
 def test_systemd_takes_the_units(tmp_path: Path, depot: str) -> None:
     command = ("/bin/true", "--depot", depot, "sync")
-    (tmp_path / SERVICE).write_text(service_unit(command, user="root", system=True))
+    variables = {"http_proxy": "http://[::1]:3128", "no_proxy": depot}
+    (tmp_path / SERVICE).write_text(service_unit(command, user="root", system=True, environment=variables))
     (tmp_path / TIMER).write_text(timer_unit("daily"))
 
     units = [str(tmp_path / name) for name in (SERVICE, TIMER)]
@@ -72,6 +73,34 @@ def test_a_word_is_quoted_for_systemd(word: str, written: str) -> None:
     unit = service_unit(["/bin/issmedia", word], user=None, system=False)
 
     assert f"ExecStart=/bin/issmedia {written}" in unit.splitlines()
+
+
+@pytest.mark.parametrize(
+    ("value", "written"),
+    [
+        ("http://proxy:3128", "http_proxy=http://proxy:3128"),
+        ("http://[::1]:3128", '"http_proxy=http://[::1]:3128"'),
+        ("http://p/100%$HOME", '"http_proxy=http://p/100%%$HOME"'),
+    ],
+)
+def test_a_variable_is_quoted_for_systemd(value: str, written: str) -> None:
+    unit = service_unit(COMMAND, user=None, system=False, environment={"http_proxy": value})
+
+    assert f"Environment={written}" in unit.splitlines()
+
+
+def test_a_variable_stands_before_the_command_of_cron() -> None:
+    line = crontab_line("1 2 * * *", COMMAND, spread=0, environment={"http_proxy": "http://p:1/%", "no_proxy": "a,*"})
+
+    assert line == f"1 2 * * * env http_proxy=http://p:1/\\% 'no_proxy=a,*' {' '.join(COMMAND)}"
+
+
+@pytest.mark.parametrize("value", ["http://p\nUser=root", "http://p\0"])
+def test_a_variable_that_would_begin_a_line_is_refused(value: str) -> None:
+    with pytest.raises(UsageError, match="cannot be written on one line"):
+        service_unit(COMMAND, user=None, system=False, environment={"http_proxy": value})
+    with pytest.raises(UsageError, match="cannot be written on one line"):
+        crontab_line("daily", COMMAND, spread=0, environment={"http_proxy": value})
 
 
 def test_a_users_own_service_waits_for_no_network() -> None:
