@@ -37,9 +37,6 @@ MAX_STRIPE = 64 << 20
 MAX_PARITY_FILE = 1 << 30
 """Bytes of a parity file: below what any file system takes."""
 
-_SCHEMA_BLOCK = 16 << 20
-"""What the schema that travels allows; `check_recovery` is stricter."""
-
 _FEW_STRIPES = 64
 _DIGEST = 64
 """Digits of a digest in the index."""
@@ -68,7 +65,7 @@ class Recovery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     scheme: Literal["zfec"]
     k: VolumeNumber
     m: VolumeNumber
-    block: Annotated[int, msgspec.Meta(ge=LEAST_BLOCK, le=_SCHEMA_BLOCK)]
+    block: Annotated[int, msgspec.Meta(ge=LEAST_BLOCK, le=MAX_BLOCK)]
     stripes: SizeField
     volumes: tuple[VolumeNumber, ...]
     index: IndexFile
@@ -221,7 +218,7 @@ def check_recovery(recovery: Recovery, volumes: int) -> None:
     faults = (
         (k + m > MAX_VOLUMES or k + m != volumes, f"{k} + {m} volumes, the bundle has {volumes}"),
         (recovery.volumes != tuple(range(k + 1, k + m + 1)), "the parity volumes are not the last ones"),
-        (block > MAX_BLOCK or block & (block - 1) or block * (k + m) > MAX_STRIPE, f"a block of {block} bytes"),
+        (block & (block - 1) or block * (k + m) > MAX_STRIPE, f"a block of {block} bytes"),
         (_DIGEST * recovery.stripes * (1 + m) > MAX_INDEX, f"{recovery.stripes} stripes"),
         (recovery.index.size > MAX_INDEX, f"an index of {recovery.index.size} bytes"),
     )

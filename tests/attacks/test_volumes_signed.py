@@ -208,6 +208,8 @@ def test_031_an_index_of_parity_that_is_none_is_refused(parity: Shelf, tmp_path:
         {"volumes": [1]},
         {"volumes": []},
         {"block": 4095},
+        {"block": (1 << 20) + 4096},
+        {"block": 1 << 21},
         {"block": 1 << 25},
         {"stripes": 2**53 - 1},
         {"scheme": "raid"},

@@ -12,6 +12,7 @@ from issmedia.base.digest import Digest, digest_of
 from issmedia.base.errors import FormatError, UsageError
 from issmedia.model.recovery import (
     LEAST_BLOCK,
+    MAX_BLOCK,
     MAX_INDEX,
     MAX_PARITY_FILE,
     Column,
@@ -149,7 +150,6 @@ def test_the_manifests_part_fits_its_volumes() -> None:
         {"volumes": (3, 3)},
         {"volumes": ()},
         {"block": BLOCK + 1},
-        {"block": 1 << 21},
         {"stripes": MAX_INDEX // 128 + 1},
         {"index": IndexFile(Digest("e" * 64), 1 << 30)},
     ],
@@ -158,6 +158,21 @@ def test_the_manifests_part_fits_its_volumes() -> None:
 def test_a_manifests_part_that_does_not_fit_is_refused(changes: dict[str, object]) -> None:
     with pytest.raises(FormatError):
         check_recovery(msgspec.structs.replace(RECOVERY, **changes), 3)
+
+
+@pytest.mark.parametrize("block", [LEAST_BLOCK // 2, MAX_BLOCK + 1, 2 * MAX_BLOCK, 16 << 20])
+def test_a_block_beyond_the_formats_limits_is_not_read(block: int) -> None:
+    document = msgspec.json.encode({**msgspec.to_builtins(RECOVERY), "block": block})
+
+    with pytest.raises(msgspec.ValidationError, match="block"):
+        msgspec.json.decode(document, type=Recovery)
+
+
+@pytest.mark.parametrize("block", [LEAST_BLOCK, MAX_BLOCK])
+def test_a_block_at_the_formats_limits_is_read(block: int) -> None:
+    document = msgspec.json.encode({**msgspec.to_builtins(RECOVERY), "block": block})
+
+    check_recovery(msgspec.json.decode(document, type=Recovery), 3)
 
 
 def test_a_stripe_that_would_fill_the_memory_is_refused() -> None:
