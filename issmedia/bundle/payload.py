@@ -178,7 +178,8 @@ def _by_drive(blobs: Sequence[Blob]) -> list[list[Blob]]:
 def _listing(bundle: VerifiedBundle, entry: TreeEntry) -> list[tuple[VerifiedVolume, str]]:
     """Say where a tree's listing lies."""
     path = layout.tree_path(entry.digest)
-    return [(volume, path) for volume in bundle.volumes if volume.index.get(path) == entry.stored.sha256]
+    at_hand = (*bundle.volumes, *bundle.copies)
+    return [(volume, path) for volume in at_hand if volume.index.get(path) == entry.stored.sha256]
 
 
 def _nowhere(entry: TreeEntry) -> NotIntactError:

@@ -20,7 +20,7 @@ def strays(bundle: VerifiedBundle, *, strict: bool, report: Report) -> list[Prob
     """Find them: problems when `strict`, else warnings; so many of each volume, and the number of the others."""
     most = MAX_STRAYS if strict else MAX_WARNINGS
     problems = []
-    for volume in bundle.volumes:
+    for volume in (*bundle.volumes, *bundle.copies):
         paths = volume.source.stray(frozenset(volume.index) | layout.APART | layout.BESIDE)
         problems += [Problem(f"{volume.where}: {path}", _UNDECLARED) for path in islice(paths, most)]
         if more := sum(1 for _ in paths):

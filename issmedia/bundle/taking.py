@@ -1,10 +1,11 @@
 """Taking one file off a medium: its size first, then its bytes hashed as they go where `Keep` puts them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 
 from issmedia.base.digest import Digest, Read, Sink, copy_and_hash, hash_all, take_all
 from issmedia.base.errors import NotIntactError
 from issmedia.bundle.faults import fault
+from issmedia.depot.store import Writing
 from issmedia.model.manifest import OpenedFile, VolumeSource
 
 Keep = Callable[[Digest, int, Read], tuple[Digest, int]]
@@ -25,6 +26,22 @@ def hash_only(_expected: Digest, limit: int, read: Read) -> tuple[Digest, int]:
     """Keep nothing: the `Keep` of a verification."""
     found, size, _ = hash_all(read, limit=limit)
     return found, size
+
+
+def storing(writing: Writing, wanted: Container[Digest]) -> Keep:
+    """Make a `Keep` that stores what is wanted, under its digest only, and hashes all else."""
+
+    def keep(expected: Digest, size: int, read: Read) -> tuple[Digest, int]:
+        if expected not in wanted:
+            return hash_only(expected, size, read)
+
+        def check(found: Digest, count: int, _others: dict[str, str]) -> None:
+            if found != expected or count != size:
+                raise NotIntactError(f"expected sha256 {expected}, read {found}")
+
+        return writing.add(read, limit=size, check=check)
+
+    return keep
 
 
 class _MediumError(Exception):

@@ -110,6 +110,7 @@ def import_command(
     Volumes may come in any order, several at once or one after another: each is stored as it comes, and the last that
     was needed switches. A PATH is a directory, an image, a drive, or a directory of several of these. What is no
     volume, or is one of another bundle than the first, is warned of and left alone: exit code 7 for another bundle.
+    A volume that is given twice counts once; a second copy serves where files of the first are bad.
 
     Interrupted, the same command goes on where it stopped. The same bundle again changes nothing.
     """

@@ -292,8 +292,8 @@ class DamagedVolume(msgspec.Struct, frozen=True):
 class VerifiedBundle(msgspec.Struct, frozen=True):
     """A bundle past steps 1 to 8 of `docs/format.md`; only `ops/verify.py` makes one.
 
-    `volumes` are those at hand, which need not be all; `damaged` ones only where the bundle has parity. `faults` are
-    copies of the manifest on good volumes that are damaged.
+    `volumes` are those at hand, each once, which need not be all; `copies` are second ones of these. `damaged` ones are
+    only where the bundle has parity. `faults` are copies of the manifest on good volumes that are damaged.
     """
 
     id: Digest
@@ -305,6 +305,7 @@ class VerifiedBundle(msgspec.Struct, frozen=True):
     allowed: bool = False
     damaged: tuple[DamagedVolume, ...] = ()
     faults: tuple[Problem, ...] = ()
+    copies: tuple[VerifiedVolume, ...] = ()
 
     @property
     def missing(self) -> tuple[VolumeEntry, ...]:

@@ -11,18 +11,19 @@ import msgspec
 from msgspec.structs import replace
 
 from issmedia.base import files
-from issmedia.base.digest import Digest, Read, digest_of
+from issmedia.base.digest import Digest, digest_of
 from issmedia.base.errors import IssmediaError, NotIntactError, Problem
 from issmedia.base.events import Note, Report, Warned
 from issmedia.base.units import count_text
 from issmedia.bundle import layout, payload
 from issmedia.bundle.coming import Coming, in_parts, join_parts
-from issmedia.bundle.taking import Keep, hash_only
+from issmedia.bundle.duplicates import files_of, pass_copies
+from issmedia.bundle.taking import storing
 from issmedia.content.base import Arrived, JudgeArrived, ReadInventory
 from issmedia.depot.catalog import Session
 from issmedia.depot.depot import Depot, OwnedDepot
 from issmedia.depot.named import named_among
-from issmedia.depot.store import Store, Writing
+from issmedia.depot.store import Store
 from issmedia.model.arrivals import Arrival, needed
 from issmedia.model.documents import MAX_OPENPGP_KEY, LeftOut, Product, Repository, Snapshot
 from issmedia.model.judgement import Outcome, require_good, warnings
@@ -216,17 +217,22 @@ def _copy(
         for tree in content.trees.values():
             writing.add_bytes(tree.encode())
         coming.begin()
-        keep = _keeper(writing, wanted)
+        keep = storing(writing, wanted)
         problems = payload.pass_payload(blobs, keep, workers=workers, report=report, phase="importing")
         writing.flush()
-        lacking = store.missing(wanted)
+        lacking = failed = store.missing(wanted)
+        if failed and bundle.copies:
+            problems += pass_copies(bundle, content.listings, failed, keep, workers=workers, report=report)
+            writing.flush()
+            lacking = store.missing(failed)
         coming.mend(lacking, writing, workers=workers, report=report)
         left = store.missing(lacking)
         if not left:
             join_parts(bundle.manifest, store, writing)
             writing.add_bytes(bundle.manifest_bytes)
             writing.add_bytes(bundle.signatures)
-    found = _outcome(bundle, left, _Bad.of(bundle, problems, content), coming, report)
+    bad = _Bad.of(bundle, problems, content, copied=failed.keys() - lacking.keys())
+    found = _outcome(bundle, left, bad, coming, report)
     return _Copied(left.keys(), len(lacking) - len(left), found)
 
 
@@ -238,13 +244,16 @@ class _Bad(msgspec.Struct, frozen=True):
     apart: list[Problem]
 
     @classmethod
-    def of(cls, bundle: VerifiedBundle, problems: Sequence[Problem], content: _Content) -> "_Bad":
-        """Tell a listing, of which a good copy served, from other files of the payload."""
+    def of(
+        cls, bundle: VerifiedBundle, problems: Sequence[Problem], content: _Content, *, copied: Set[Digest]
+    ) -> "_Bad":
+        """Tell listings, and what was `copied` off a second copy of its volume, from other files of the payload."""
         paths = {layout.tree_path(entry.digest) for entry in bundle.manifest.trees}
-        listings = {f"{volume.where}: {path}" for volume in bundle.volumes for path in paths}
-        elsewhere = [*content.listings.spoiled, *(one for one in problems if one.where in listings)]
+        had = {f"{volume.where}: {path}" for volume in (*bundle.volumes, *bundle.copies) for path in paths}
+        had.update(files_of(bundle, copied))
+        elsewhere = [*content.listings.spoiled, *(one for one in problems if one.where in had)]
         apart = [*bundle.faults, *(one.problem for one in bundle.damaged)]
-        return cls([one for one in problems if one.where not in listings], elsewhere, apart)
+        return cls([one for one in problems if one.where not in had], elsewhere, apart)
 
 
 def _outcome(
@@ -316,20 +325,6 @@ def _arrived(db: Session, store: Store, entry: RepositoryEntry, tree: Tree, *, o
         before=store.tree(again.tree) if again else None,
         judged=again.trust if again else None,
     )
-
-
-def _keeper(writing: Writing, wanted: Mapping[Digest, int]) -> Keep:
-    def keep(expected: Digest, size: int, read: Read) -> tuple[Digest, int]:
-        if expected not in wanted:
-            return hash_only(expected, size, read)
-
-        def check(found: Digest, count: int, _others: dict[str, str]) -> None:
-            if found != expected or count != size:
-                raise NotIntactError(f"expected sha256 {expected}, read {found}")
-
-        return writing.add(read, limit=size, check=check)
-
-    return keep
 
 
 def _index(db: Session, trees: Mapping[Digest, Tree], store: Store, read: ReadInventory, report: Report) -> None:

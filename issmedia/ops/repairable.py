@@ -9,6 +9,7 @@ from issmedia.base.errors import NotIntactError, Problem
 from issmedia.base.events import Report
 from issmedia.bundle import payload
 from issmedia.bundle.coming import in_parts, media_of
+from issmedia.bundle.duplicates import pass_copies
 from issmedia.bundle.recovery import assess
 from issmedia.bundle.strays import strays
 from issmedia.bundle.taking import hash_only
@@ -55,6 +56,7 @@ def repairable(bundle: VerifiedBundle, store: Store, *, workers: int, report: Re
     bad = payload.pass_payload(blobs, keep, workers=workers, report=report, phase="verifying")
     bad += [*listings.spoiled, *bundle.faults, *(one.problem for one in bundle.damaged)]
     wanted = store.missing(in_parts(bundle.manifest, store.missing(blobs_of(listings.trees.values()))))
+    bad += pass_copies(bundle, listings, wanted.keys() - good, keep, workers=workers, report=report)
     left = wanted.keys() - good
     lost = _lost(bundle, listings, left, store, workers=workers, report=report) if left else ()
     return Repairable(bundle, tuple(bad), bundle.missing, lost, tuple(undeclared))

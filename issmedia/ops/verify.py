@@ -21,12 +21,13 @@ from issmedia.base.errors import (
     RollbackError,
     UntrustedError,
 )
-from issmedia.base.events import Report, Warned
+from issmedia.base.events import Note, Report, Warned
 from issmedia.bundle import layout, payload
 from issmedia.bundle.declared import declared
+from issmedia.bundle.duplicates import blobs_on_copies
 from issmedia.bundle.reader import Leave, bears, refuse
 from issmedia.bundle.strays import strays
-from issmedia.bundle.taking import hash_only
+from issmedia.bundle.taking import hash_only, take_bytes
 from issmedia.depot.keyring import Keyring
 from issmedia.depot.signatures import Verdict, check_signatures
 from issmedia.depot.store import Store
@@ -73,8 +74,7 @@ def verify(
     _require_current(bundle.id, manifest, state, now=now, allowed=allowed)
     trust.require_destination(manifest, state)
     found = list(_volumes(bundle, manifest, leave))
-    volumes = tuple(one for one in found if isinstance(one, VerifiedVolume))
-    _require_distinct(volumes)
+    volumes, copies = _distinct([one for one in found if isinstance(one, VerifiedVolume)], report)
     _require_base(manifest, state, report)
     return VerifiedBundle(
         id=bundle.id,
@@ -86,6 +86,7 @@ def verify(
         allowed=allowed,
         damaged=tuple(one for one in found if isinstance(one, DamagedVolume)),
         faults=tuple(_manifest_faults(bundle, {one.where for one in found})),
+        copies=copies,
     )
 
 
@@ -123,6 +124,8 @@ def check(bundle: VerifiedBundle, store: Store, *, strict: bool, workers: int, r
     found = payload.try_trees(bundle, store)
     blobs = payload.blobs_on(bundle, found)
     problems = payload.pass_payload(blobs, hash_only, workers=workers, report=report, phase="verifying")
+    copies = blobs_on_copies(bundle, found) if bundle.copies else []
+    problems += payload.pass_payload(copies, hash_only, workers=workers, report=report, phase="verifying copies")
     problems += [*found.spoiled, *bundle.faults, *(one.problem for one in bundle.damaged)]
     problems += _absent(bundle, found.trees, {blob.sha256 for blob in blobs}, store)
     problems += strays(bundle, strict=strict, report=report)
@@ -243,11 +246,34 @@ def _of_another_bundle(volume: UnverifiedVolume, bundle: UnverifiedBundle) -> No
     )
 
 
-def _require_distinct(volumes: Sequence[VerifiedVolume]) -> None:
-    numbers = [volume.entry.number for volume in volumes]
+def _distinct(
+    volumes: Sequence[VerifiedVolume], report: Report
+) -> tuple[tuple[VerifiedVolume, ...], tuple[VerifiedVolume, ...]]:
+    """Take each volume once; the second ones are kept apart, unless they are the same directory, image or drive."""
+    first: dict[int, VerifiedVolume] = {}
+    copies: dict[str, VerifiedVolume] = {}
     for volume in volumes:
-        if numbers.count(volume.entry.number) > 1:
-            raise NotIntactError(f"volume {volume.entry.number} is given twice", where=volume.where)
+        known = first.setdefault(volume.entry.number, volume)
+        if known is volume:
+            continue
+        if known.where != volume.where:
+            _require_copy(volume, known)
+            copies[volume.where] = replace(volume, index=known.index, sums=known.sums)
+        where = " and ".join(dict.fromkeys((known.where, volume.where)))
+        report(Note(f"volume {known.entry.number} is given twice, and counts once: {where}"))
+    return tuple(first.values()), tuple(copies.values())
+
+
+def _require_copy(volume: VerifiedVolume, known: VerifiedVolume) -> None:
+    """Refuse what has the sums of a volume and not its README, which tells volumes apart: it is another one."""
+    try:
+        take_bytes(volume.source, layout.README, known.index[layout.README], size=None, most=layout.SMALL)
+    except (NotIntactError, KeyError) as cause:
+        raise NotIntactError(
+            f"claims to be volume {known.entry.number}, as {known.where} does, and has another {layout.README}",
+            where=volume.where,
+            hint=f"leave this one out: {known.where} is checked file by file",
+        ) from cause
 
 
 def _require_base(manifest: Manifest, state: SiteState, report: Report) -> None:

@@ -209,11 +209,82 @@ def test_029_volumes_come_in_every_order_twice_and_not_at_all(
             assert (site.state() == before) == bool(missing)
 
 
-def test_029_one_volume_in_two_drives_is_refused_by_its_number(lab: Site, sets: Sets, spoiled: Shelf) -> None:
-    """A disc and its copy are given together."""
-    refused(lab, NOT_INTACT, *sets.older.volumes, spoiled.volume(2), says=("volume 2 is given twice",))
+def test_029_one_volume_in_two_drives_counts_once(lab: Site, sets: Sets, spoiled: Shelf) -> None:
+    """A disc and its copy are given together, and a disc and itself."""
+    copy = spoiled.volume(2)
 
-    assert nothing_begun(lab)
+    outcome = lab.do("import", sets.older.volume(1), *sets.older.volumes, copy)
+
+    assert outcome.err.splitlines() == [
+        f"volume 1 is given twice, and counts once: {sets.older.volume(1)}",
+        f"volume 2 is given twice, and counts once: {sets.older.volume(2)} and {copy}",
+    ]
+    assert_imported(lab, sets.older)
+
+
+@pytest.mark.parametrize("first", [True, False], ids=["first", "second"])
+def test_029_of_a_bad_disc_and_its_good_copy_the_good_bytes_are_taken(
+    lab: Site, sets: Sets, spoiled: Shelf, first: bool
+) -> None:
+    """One of two copies of a disc was altered, whichever is given first; it is named, and the other one serves."""
+    (spoiled.volume(2) / BAT).write_bytes(b"evil")
+    order = [spoiled.volume(2), sets.older.volume(2)] if first else [sets.older.volume(2), spoiled.volume(2)]
+
+    outcome = lab.do("import", sets.older.volume(1), *order, sets.older.volume(3))
+
+    warning = f"warning: {spoiled.volume(2)}: {BAT}: is bad there, and was had from elsewhere"
+    assert (warning in outcome.err) == first
+    assert_imported(lab, sets.older)
+
+
+def test_029_what_is_bad_on_a_disc_and_on_its_copy_is_refused(lab: Site, sets: Sets, spoiled: Shelf) -> None:
+    """Both copies of a disc were altered: both are named, and nothing is believed."""
+    again = sets.older.copied(spoiled.directory.parent / "again")
+    for shelf in (spoiled, again):
+        (shelf.volume(2) / BAT).write_bytes(b"evil")
+
+    says = (f"{spoiled.volume(2)}: {BAT}", f"{again.volume(2)}: {BAT}")
+    refused(lab, NOT_INTACT, *spoiled.volumes, again.volume(2), says=says)
+
+
+def test_029_a_verification_reads_both_copies_of_a_disc(lab: Site, sets: Sets, spoiled: Shelf) -> None:
+    """A bad copy is given beside the good disc, so that it passes for checked."""
+    (spoiled.volume(2) / BAT).write_bytes(b"evil")
+    before = lab.state()
+
+    for order in ((sets.older.volume(2), spoiled.volume(2)), (spoiled.volume(2), sets.older.volume(2))):
+        outcome = lab.call("verify", *order)
+        assert (outcome.code, lab.state()) == (NOT_INTACT, before)
+        assert f"{spoiled.volume(2)}: {BAT}" in outcome.err
+        assert "genuine" not in outcome.out
+    lab.do("verify", sets.older.volume(2), sets.older.copied(spoiled.directory.parent / "again").volume(2))
+
+
+@pytest.mark.parametrize("copy_first", [True, False])
+def test_029_a_listing_that_is_bad_on_one_copy_is_had_from_the_other(
+    lab: Site, sets: Sets, spoiled: Shelf, copy_first: bool
+) -> None:
+    """Every listing on one of two copies was altered: an import has them from the other, a verification names it."""
+    for listing in (spoiled.volume(1) / "trees").iterdir():
+        listing.write_bytes(b"evil")
+    pair = [spoiled.volume(1), sets.older.volume(1)]
+    pair = pair if copy_first else pair[::-1]
+
+    verified = lab.call("verify", *pair)
+    lab.do("import", *pair, sets.older.volume(2), sets.older.volume(3))
+
+    assert (verified.code, f"{spoiled.volume(1)}: trees/" in verified.err) == (NOT_INTACT, True)
+    assert_imported(lab, sets.older)
+
+
+def test_029_a_stray_on_a_second_copy_is_a_stray(lab: Site, sets: Sets, spoiled: Shelf) -> None:
+    """What nobody declared lies on the copy only."""
+    (spoiled.volume(2) / "evil").write_bytes(b"x")
+    pair = (sets.older.volume(2), spoiled.volume(2))
+
+    for command in ("verify", "import"):
+        outcome = lab.call(command, *pair, "--strict")
+        assert (outcome.code, f"{spoiled.volume(2)}: evil" in outcome.err) == (NOT_INTACT, True)
 
 
 def test_029_two_volumes_with_one_number_are_refused(lab: Site, sets: Sets, spoiled: Shelf) -> None:

@@ -413,14 +413,30 @@ def test_a_volume_of_another_bundle_is_named_and_left_alone(bundle: Bundle, depo
     assert (caught.value.where, facts(depot)) == (str(other), before)
 
 
-def test_a_volume_given_twice_at_once_is_refused(bundle: Bundle, depot: Depot, tmp_path: Path) -> None:
+def test_a_volume_given_twice_at_once_is_taken_once(bundle: Bundle, depot: Depot, tmp_path: Path) -> None:
     volumes = written(bundle, tmp_path / "set")
-    before = facts(depot)
+    copy = written(bundle, tmp_path / "copy")[1]
+    (copy / package_of(bundle, 2)).write_bytes(b"never read")
 
-    with pytest.raises(NotIntactError, match="volume 2 is given twice"):
-        take(depot, *volumes, written(bundle, tmp_path / "copy")[1])
+    done = take(depot, volumes[1], volumes[0], copy, volumes[1], volumes[2])
 
-    assert facts(depot) == before
+    assert numbers(done) == []
+    assert is_whole(depot, CONTENT)
+
+
+def test_two_bad_copies_of_a_volume_may_make_up_a_good_one(bundle: Bundle, depot: Depot, tmp_path: Path) -> None:
+    volumes = written(bundle, tmp_path / "set")
+    copy = written(bundle, tmp_path / "copy")[1]
+    one, other = [file.path for file in bundle.plan.volumes[1].files if file.path.endswith(".rpm")][:2]
+    (volumes[1] / one).write_bytes(b"bad")
+    (copy / other).write_bytes(b"bad")
+    events: list[Event] = []
+
+    done = take(depot, *volumes, copy, events=events)
+
+    assert numbers(done) == []
+    assert [event.where for event in events if isinstance(event, Warned)] == [f"{volumes[1]}: {one}"]
+    assert is_whole(depot, CONTENT)
 
 
 def test_where_no_manifest_is_signed_nothing_changes(bundle: Bundle, depot: Depot, tmp_path: Path) -> None:

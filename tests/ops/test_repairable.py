@@ -70,3 +70,16 @@ def test_with_parity_one_volume_may_lack_and_of_two_the_lost_files_are_named(tmp
     assert (one.importable, one.lost, [entry.number for entry in one.missing]) == (True, (), [1])
     assert not two.importable
     assert {problem.where.split(": ")[0] for problem in two.lost} == {volumes[0].name, volumes[1].name}
+
+
+@pytest.mark.parametrize("both", [False, True])
+def test_a_second_copy_serves_where_the_first_is_bad(tmp_path: Path, both: bool) -> None:
+    made = bundle_of(tmp_path, zoo={"a.rpm": b"a"})
+    stick, copy = made.write(tmp_path / "stick"), made.write(tmp_path / "copy")
+    for bad in (stick, copy) if both else (stick,):
+        (bad / "repos/p/zoo/a.rpm").write_bytes(b"x")
+
+    found = judged(tmp_path, stick, copy)
+
+    assert found.importable is not both
+    assert found.bad[0].where == f"{stick}: repos/p/zoo/a.rpm"
