@@ -4,7 +4,8 @@ import click
 
 from issmedia.base.units import count_text
 from issmedia.cli.face import LEFT_OUT, Face, command
-from issmedia.content.yum.content import yum_at_work
+from issmedia.content.yum.content import content_type
+from issmedia.content.yum.reader import Parser
 from issmedia.depot.depot import open_depot
 from issmedia.ops.check import Checked, check
 
@@ -13,8 +14,8 @@ from issmedia.ops.check import Checked, check
 @click.argument("what", nargs=-1, metavar="[PRODUCT[/REPO]]...")
 def check_command(face: Face, what: tuple[str, ...]) -> int:
     """List packages that would not install; what is named is taken together, nothing named means all."""
-    with yum_at_work() as yum:
-        checked = check(open_depot(face.root), yum, what)
+    with Parser() as parser:
+        checked = check(open_depot(face.root), content_type(parser), what)
     face.answer(checked, lambda: _text(checked))
     return LEFT_OUT if checked.broken else 0
 

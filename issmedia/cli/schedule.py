@@ -11,8 +11,11 @@ from issmedia.base.digest import digest_of
 from issmedia.base.events import Warned
 from issmedia.cli.clock import proxies
 from issmedia.cli.face import Face
+from issmedia.depot.depot import open_depot
 from issmedia.model.schedule import SERVICE, TIMER, crontab_line, service_unit, timer_unit
 from issmedia.model.transport import Transport
+from issmedia.net.upstream import require_sane
+from issmedia.ops.sync_many import sources
 
 _PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
 _OPTIONS = {"jobs": "--jobs", "timeout_s": "--timeout", "tries": "--tries", "rate": "--limit-rate", "proxy": "--proxy"}
@@ -23,6 +26,8 @@ def answer_schedule(face: Face, calendar: str, what: Sequence[str], transport: T
 
     Proxies that the environment names go along: what runs by itself has another environment.
     """
+    require_sane(transport)
+    sources(open_depot(face.root), what)
     command = [*_program(), "--depot", str(face.root), "sync"]
     said = [word for name, option in _OPTIONS.items() for word in _option(option, getattr(transport, name))]
     environment = {} if transport.proxy else _proxies(face)

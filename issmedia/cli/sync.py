@@ -1,30 +1,12 @@
-"""sync."""
-
-from collections.abc import Iterator, Mapping
-from functools import partial
+"""sync: the command; what it does is `cli.syncing`."""
 
 import click
-from msgspec.structs import astuple
 
 from issmedia.base.errors import UsageError
-from issmedia.base.events import Report
-from issmedia.base.units import bytes_text, count_text
-from issmedia.cli.clock import proxies
-from issmedia.cli.face import LEFT_OUT, Face, command
-from issmedia.cli.news import news_document, news_lines, news_of, total_line
-from issmedia.cli.problems import show_error
-from issmedia.cli.schedule import answer_schedule
+from issmedia.cli.face import Face, command
 from issmedia.cli.transport import how_options
-from issmedia.content.base import ContentType, Upstream
-from issmedia.content.yum.content import yum_at_work
-from issmedia.depot.depot import OwnedDepot, open_depot
-from issmedia.model.diff import RepositoryDiff
-from issmedia.model.documents import Repository
-from issmedia.model.judgement import Outcome
+from issmedia.content.yum.reader import Parser
 from issmedia.model.transport import Transport
-from issmedia.net.upstream import require_sane
-from issmedia.ops.sync import SyncResult, sync
-from issmedia.ops.sync_many import How, SyncedMany, sources, sync_many
 
 
 @command(None, "sync", "issmedia sync alma9/baseos")
@@ -41,71 +23,14 @@ def sync_command(face: Face, what: tuple[str, ...], transport: Transport, schedu
 
     Several are synced at once, over --jobs connections in all. One that fails does not stop the others.
     """
-    if schedule is not None or cron:
-        _schedule(face, what, transport, schedule, cron=cron)
+    if schedule is not None:
+        from issmedia.cli.schedule import answer_schedule
+
+        answer_schedule(face, schedule, what, transport, cron=cron)
         return 0
-    with open_depot(face.root).owned("sync", now=face.now) as depot, face.reporting() as report, yum_at_work() as yum:
-        one = partial(_one, depot=depot, yum=yum, now=face.now)
-        found = sync_many(sources(depot, what), depot, one, how=How(transport, proxies()), report=report)
-        news = news_of(depot, found.results, found.before, now=face.now)
-    face.answer(_document(found, news), lambda: "\n".join(_lines(found, news)))
-    for failure in found.failures:
-        show_error(failure, as_json=face.as_json)
-    if found.failures and not found.results:
-        return found.failures[0].exit_code
-    return LEFT_OUT if found.failures or any(one.incomplete for one in found.results) else 0
-
-
-def _one(
-    repository: Repository, upstream: Upstream, report: Report, *, depot: OwnedDepot, yum: ContentType, now: str
-) -> SyncResult:
-    return sync(repository, upstream, depot, yum, now=now, report=report)
-
-
-def _schedule(face: Face, what: tuple[str, ...], transport: Transport, schedule: str | None, *, cron: bool) -> None:
-    if schedule is None:
+    if cron:
         raise UsageError("--cron says how, not when", hint="issmedia sync --schedule daily --cron")
-    require_sane(transport)
-    sources(open_depot(face.root), what)
-    answer_schedule(face, schedule, what, transport, cron=cron)
+    with Parser() as parser:
+        from issmedia.cli.syncing import run  # while this loads, so does the parser, in a process of its own
 
-
-def _document(found: SyncedMany[SyncResult], news: Mapping[str, RepositoryDiff]) -> dict[str, object]:
-    return {
-        "repositories": found.results,
-        "failed": [{"where": one.where, "message": one.message, "exit_code": one.exit_code} for one in found.failures],
-        "news": [news_document(one) for one in news.values()],
-    }
-
-
-def _lines(found: SyncedMany[SyncResult], news: Mapping[str, RepositoryDiff]) -> Iterator[str]:
-    for result in found.results:
-        yield _line(result)
-        if result.repository in news:
-            yield from news_lines(news[result.repository])
-    if len(found.results) + len(found.failures) > 1:
-        yield total_line(found.results, len(found.failures), news)
-
-
-def _line(result: SyncResult) -> str:
-    state = "synced" if result.changed else "unchanged"
-    left_out = f", {count_text(len(result.incomplete), 'file')} left out" if result.incomplete else ""
-    selected = " selected" if result.selected else ""
-    facts = f"{count_text(result.packages, 'package')}{selected}, {bytes_text(result.size)}{left_out}"
-    facts += f"; signed: {signed}" if (signed := _signed(result.trust)) else ""
-    return f"{result.repository}: {state}: {facts}; tree {result.tree[:16]}"
-
-
-def _signed(trust: Outcome | None) -> str:
-    """Say what the signatures gave: packages, and repomd.xml where that is not good or all that was judged."""
-    if trust is None:
-        return ""
-    counts = trust.counts
-    if trust.policy == "require":
-        numbers = {"good": counts.good, "left out": counts.bad + counts.unsigned + counts.cannot_judge}
-    else:
-        numbers = dict(zip(("good", "bad", "unsigned", "cannot judge"), astuple(counts), strict=True))
-    said = [f"{number:,} {word}" for word, number in numbers.items() if number]
-    if trust.metadata and (trust.metadata.verdict != "good" or not said):
-        said.append(f"repomd.xml {trust.metadata.verdict}")
-    return ", ".join(said)
+        return run(face, what, transport, parser)

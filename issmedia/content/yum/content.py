@@ -1,7 +1,6 @@
 """The content type of yum repositories."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from functools import partial
 
 from issmedia.content.base import Choice, ContentType, Sync, Unmet
@@ -13,8 +12,8 @@ from issmedia.content.yum.sync import sync
 from issmedia.model.tree import Tree
 
 
-def _yum(parser: Parser | None) -> ContentType:
-    """Make the content type, with what parses for it; without, each call has its own."""
+def content_type(parser: Parser | None) -> ContentType:
+    """Make the content type, with what parses for many documents; without, each call has a parser of its own."""
 
     def selecting(choice: Choice) -> Sync:
         return partial(sync_selection, choice=choice, parser=parser)
@@ -25,12 +24,5 @@ def _yum(parser: Parser | None) -> ContentType:
     return ContentType("yum", partial(sync, parser=parser), selecting, partial(inventory, parser=parser), check)
 
 
-YUM = _yum(None)
+YUM = content_type(None)
 """The content type of yum repositories."""
-
-
-@contextmanager
-def yum_at_work() -> Iterator[ContentType]:
-    """Give the same for many documents: what parses them loads meanwhile, and only once."""
-    with Parser() as parser:
-        yield _yum(parser)
