@@ -345,11 +345,20 @@ def _require(path: Path, needed: int, *, reserve: int) -> None:
         )
 
 
+_NEXT = {
+    errno.EACCES: "run it as the user who owns this, or choose another place",
+    errno.EPERM: "run it as the user who owns this, or choose another place",
+    errno.EROFS: "mount it writable, or choose another place",
+    errno.EIO: "the disk may be failing: dmesg tells; then run the same command again",
+}
+"""What to do about errors of our own disk."""
+
+
 def system_error(cause: OSError, where: str) -> DepotError:
     """Turn an error of our own disk into one that says where and what to do."""
     if cause.errno in (errno.ENOSPC, errno.EDQUOT):
         return NoSpaceError("the disk is full", where=where, hint="make room and run the same command again")
-    return DepotError(cause.strerror or str(cause), where=where)
+    return DepotError(cause.strerror or str(cause), where=where, hint=_NEXT.get(cause.errno or 0))
 
 
 @contextlib.contextmanager
@@ -360,7 +369,9 @@ def locked(path: Path, purpose: str, *, since: str) -> Iterator[None]:
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as cause:
-            raise BusyError(_holder(fd), where=str(path.parent)) from cause
+            message, look = _holder(fd)
+            again = f"wait until it has ended, then run the same command again{look}"
+            raise BusyError(message, where=str(path.parent), hint=again) from cause
         os.ftruncate(fd, 0)
         os.pwrite(fd, json.dumps({"pid": os.getpid(), "purpose": purpose, "since": since}).encode(), 0)
         yield
@@ -378,9 +389,11 @@ def _naming(path: StrPath) -> Iterator[None]:
         raise
 
 
-def _holder(fd: int) -> str:
+def _holder(fd: int) -> tuple[str, str]:
+    """Say who holds a lock, and how to look at that process, where it is known."""
     try:
         facts = json.loads(os.pread(fd, 4096, 0))
-        return f"busy: {facts['purpose']} since {facts['since']} by pid {facts['pid']}"
+        pid = int(facts["pid"])
+        return f"busy: {facts['purpose']} since {facts['since']} by pid {pid}", f"; ps -fp {pid} shows it"
     except (ValueError, KeyError, TypeError):
-        return "busy: another process holds the depot"
+        return "busy: another process holds the depot", ""

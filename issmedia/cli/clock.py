@@ -23,7 +23,9 @@ def source_date() -> str | None:
     try:
         return datetime.fromtimestamp(int(text), UTC).strftime(_FORM)
     except (ValueError, OverflowError, OSError) as cause:
-        raise UsageError(f"SOURCE_DATE_EPOCH is {text[:40]!r}, not a number of seconds") from cause
+        raise UsageError(
+            f"SOURCE_DATE_EPOCH is {text[:40]!r}, not a number of seconds", hint="unset it, or set it as date +%s says"
+        ) from cause
 
 
 def proxies() -> dict[str, str]:

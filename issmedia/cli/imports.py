@@ -214,7 +214,9 @@ def _require_same(bundle: VerifiedBundle, course: _Course) -> None:
     if course.bundle not in (None, bundle.id):
         found = [one.where for one in bundle.volumes] + [one.where for one in bundle.damaged]
         raise NotIntactError(
-            f"is a volume of another bundle: {bundle.manifest.chain}; it was left alone", where=", ".join(found)
+            f"is a volume of another bundle: {bundle.manifest.chain}; it was left alone",
+            where=", ".join(found),
+            hint="import it by itself once this bundle is done",
         )
 
 

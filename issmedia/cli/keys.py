@@ -107,5 +107,8 @@ def key_line(key: str) -> str:
         return key
     path = Path(key)
     if not path.is_file() or path.stat().st_size > 16 << 10:
-        raise UsageError(f"{shown(key)} is neither a public key line nor a small file with one")
+        raise UsageError(
+            f"{shown(key)} is neither a public key line nor a small file with one",
+            hint="name the file, or quote the line as issmedia keys show NAME --public prints it: 'ssh-ed25519 AAAA…'",
+        )
     return path.read_text(encoding="utf-8", errors="replace").strip()

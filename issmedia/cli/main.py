@@ -151,7 +151,7 @@ def _require_utf8(arguments: list[str]) -> None:
     """Refuse what could neither be signed, stored nor printed; names of files on media are not taken from here."""
     for argument in arguments:
         if any("\ud800" <= character <= "\udfff" for character in argument):
-            raise UsageError("an argument is not UTF-8", where=shown(argument))
+            raise UsageError("an argument is not UTF-8", where=shown(argument), hint="rename the file or directory")
 
 
 def _usage_error(error: click.ClickException) -> UsageError:

@@ -32,7 +32,7 @@ def new_passphrase(wanted: bool) -> bytes | None:
         raise UsageError("no terminal to ask for a passphrase", hint=f"name a file that holds it in {VARIABLE}")
     first = getpass.getpass("new passphrase: ")
     if first != getpass.getpass("the same again: "):
-        raise UsageError("the two passphrases differ")
+        raise UsageError("the two passphrases differ", hint="run the same command again")
     return first.encode()
 
 
@@ -42,5 +42,7 @@ def _from_file(path: Path) -> tuple[bytes, ...]:
             raise UsageError("others can read this passphrase", where=str(path), hint=f"chmod 600 {quote(str(path))}")
         lines = file.read(_MOST).splitlines()
     if not lines or not lines[0]:
-        raise UsageError(f"{VARIABLE} names an empty file", where=str(path))
+        raise UsageError(
+            f"{VARIABLE} names an empty file", where=str(path), hint="write the passphrase on its first line"
+        )
     return tuple(line for line in lines if line)

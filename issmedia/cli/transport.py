@@ -79,7 +79,9 @@ def _where(
     transport: Transport, *, mirrorlist: bool, metalink: bool, pairs: tuple[str, ...], **said: str | None
 ) -> Transport:
     if mirrorlist and metalink:
-        raise UsageError("a list is a mirrorlist or a metalink, not both")
+        raise UsageError(
+            "a list is a mirrorlist or a metalink, not both", hint="XML is a metalink, one URL a line a mirrorlist"
+        )
     kind = Kind.MIRRORLIST if mirrorlist else Kind.METALINK if metalink else Kind.PLAIN
     variables = dict(map(_pair, pairs))
     variables |= {name: value for name in ("releasever", "basearch") if (value := said.pop(name)) is not None}

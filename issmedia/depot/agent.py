@@ -22,7 +22,11 @@ def sign_with_agent(public_file: Path, data: bytes, namespace: str) -> bytes:
             hint="install OpenSSH 8.2 or newer",
         ) from cause
     except subprocess.TimeoutExpired as cause:
-        raise UsageError(f"no signature within {_TIMEOUT_S} seconds", where=str(public_file)) from cause
+        raise UsageError(
+            f"no signature within {_TIMEOUT_S} seconds",
+            where=str(public_file),
+            hint="run it again, and touch the security key or answer the agent when it asks",
+        ) from cause
     if done.returncode != 0:
         raise UsageError(
             f"ssh-keygen could not sign: {_last_line(done.stderr)}",

@@ -129,7 +129,11 @@ class Keyring:
         if known := [one for one in listed if one.public and given.means(one.public)]:
             return tuple(known)
         if given.fingerprint in (one.fingerprint for one in self.revoked()):
-            raise UsageError(f"the key {given.fingerprint} is revoked already", where=str(self._revoked))
+            raise UsageError(
+                f"the key {given.fingerprint} is revoked already",
+                where=str(self._revoked),
+                hint="nothing is left to do; issmedia keys list",
+            )
         return (given,)
 
     def revoke(self, text: str) -> tuple[Revoked, ...]:
@@ -168,10 +172,16 @@ class Keyring:
 
     def _require_new(self, public: PublicKey) -> None:
         if any(one.means(public) for one in self.revoked()):
-            raise UsageError(f"the key {public.fingerprint} is revoked", where=str(self._revoked))
+            raise UsageError(
+                f"the key {public.fingerprint} is revoked",
+                where=str(self._revoked),
+                hint="a revoked key is never trusted again: ask its owner for a new one",
+            )
         known = next((key for key in self.trusted() if key.public.point == public.point), None)
         if known is not None:
-            raise UsageError(f"the key {public.fingerprint} is trusted already, as {known.name}")
+            raise UsageError(
+                f"the key {public.fingerprint} is trusted already, as {known.name}", hint="issmedia keys list"
+            )
 
     def _remove(self, gone: set[PublicKey]) -> None:
         lines = signers.signer_lines(_text(self._signers), where=str(self._signers))

@@ -20,6 +20,8 @@ MAX_PARTS = 1_000_000
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 """How a surrogate is written; UTF-8 cannot carry one otherwise."""
 
+_HINT = "it is damaged, or nothing that issmedia wrote: ask for another copy of it"
+
 T = TypeVar("T")
 
 
@@ -47,7 +49,7 @@ def parse_plain(data: bytes, *, where: str) -> object:
         if _SURROGATE.search(data):
             _require_text(plain)
     except (UnicodeError, ValueError, RecursionError) as cause:
-        raise FormatError(f"not a valid document: {shown(str(cause))}", where=where) from cause
+        raise FormatError(f"not a valid document: {shown(str(cause))}", where=where, hint=_HINT) from cause
     return cast(object, plain)
 
 
@@ -56,7 +58,7 @@ def convert(plain: object, kind: type[T], *, where: str) -> T:
     try:
         return msgspec.convert(plain, kind, strict=True)
     except (ValueError, RecursionError) as cause:
-        raise FormatError(f"not a valid document: {shown(str(cause))}", where=where) from cause
+        raise FormatError(f"not a valid document: {shown(str(cause))}", where=where, hint=_HINT) from cause
 
 
 def require_head(plain: object, name: str, version: int, *, where: str) -> None:

@@ -88,5 +88,7 @@ def substituted(url: str, variables: Mapping[str, str]) -> str:
 
     found = _VARIABLE.sub(value, url)
     if _UP.search(found) and not _UP.search(url):
-        raise UsageError("its variables would make a .. of it", where=shown(url))
+        raise UsageError(
+            "its variables would make a .. of it", where=shown(url), hint="give them other values: --var NAME=VALUE"
+        )
     return found

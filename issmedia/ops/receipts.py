@@ -50,7 +50,10 @@ def make_receipt(depot: OwnedDepot, *, tool: Tool, now: str, sign: Callable[[byt
     document = render_receipt(receipt)
     data = document + sign(document)
     if len(data) > MAX_RECEIPT:
-        raise UsageError(f"{len(held):,} repositories make a receipt of {len(data):,} bytes, at most {MAX_RECEIPT:,}")
+        raise UsageError(
+            f"{len(held):,} repositories make a receipt of {len(data):,} bytes, at most {MAX_RECEIPT:,}",
+            hint="forget those that are no longer used: issmedia repo remove PRODUCT/REPO --yes",
+        )
     made = Made(digest_of(document), receipt, data)
     with depot.catalog.changing() as db:
         db.sites.add_receipt(_record(made, document, held, now=now))

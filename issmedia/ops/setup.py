@@ -77,7 +77,9 @@ def add_product(depot: OwnedDepot, label: str, *, name: str | None) -> Product:
     product = Product(checked_label(label), name or label)
     with depot.catalog.changing() as db:
         if product.label in (one.label for one in db.names.products()):
-            raise UsageError(f"product {label} is there already")
+            raise UsageError(
+                f"product {label} is there already", hint=f"issmedia product show {label}; or choose another label"
+            )
         db.names.add_product(product)
     return product
 

@@ -121,7 +121,11 @@ def _receipt_bytes(path: Path) -> bytes:
     with path.open("rb") as file:
         data = file.read(MAX_RECEIPT + 1)
     if len(data) > MAX_RECEIPT:
-        raise FormatError(f"is longer than {MAX_RECEIPT} bytes: no receipt", where=shown(str(path)))
+        raise FormatError(
+            f"is longer than {MAX_RECEIPT} bytes: no receipt",
+            where=shown(str(path)),
+            hint="name the file that issmedia receipt show --to wrote on the other side",
+        )
     return data
 
 

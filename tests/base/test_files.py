@@ -198,6 +198,11 @@ def test_errors_of_our_disk_become_ours(code: int, kind: type[DepotError]) -> No
     assert (type(error), error.where) == (kind, "/somewhere")
 
 
+@pytest.mark.parametrize("code", [errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO, errno.ENOSPC])
+def test_what_a_person_can_do_about_the_disk_is_said(code: int) -> None:
+    assert files.system_error(OSError(code, os.strerror(code)), "/somewhere").hint
+
+
 def test_the_second_holder_of_a_lock_is_told_who_holds_it(tmp_path: Path) -> None:
     lock = tmp_path / "lock"
 
@@ -209,6 +214,7 @@ def test_the_second_holder_of_a_lock_is_told_who_holds_it(tmp_path: Path) -> Non
         pass
 
     assert caught.value.message == f"busy: import of /mnt since {NOW} by pid {os.getpid()}"
+    assert (caught.value.hint or "").endswith(f"; ps -fp {os.getpid()} shows it")
 
 
 def test_a_lock_is_free_when_its_block_ends(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ NOW = "2026-06-01T12:00:00Z"
 
 
 def require_error(outcome: Outcome, code: int, message: str) -> None:
-    """Expect an error in its form: one line, then what was wrong with each item, then a hint."""
+    """Expect an error in its form: one line, then what was wrong with each item, then what to do next."""
     lines = outcome.err.splitlines()
     errors = [line for line in lines if line.startswith("error: ")]
 
@@ -29,6 +29,7 @@ def require_error(outcome: Outcome, code: int, message: str) -> None:
     assert message in errors[0]
     assert "Traceback" not in outcome.err + outcome.out
     assert all(line.startswith(("error: ", "hint: ", "warning: ", "  ")) for line in lines)
+    assert lines[-1].startswith("hint: "), f"no next step: {lines}"
 
 
 @pytest.mark.parametrize(
@@ -48,6 +49,8 @@ def require_error(outcome: Outcome, code: int, message: str) -> None:
         ("repo show p", "no repository p"),
         ("repo set p/none --name x", "no repository p/none"),
         ("product add p", "is there already"),
+        ("repo add q/x https://a/$v --var v=9 --mirrorlist --metalink", "a list is a mirrorlist or a metalink"),
+        ("site show none", "no site none"),
         ("product show none", "no product none"),
         ("product remove p", "still has repositories"),
         ("status none", "no product or repository none"),
@@ -82,6 +85,14 @@ def test_3_upstream_gave_nothing(hq: Site, tmp_path: Path, source: str) -> None:
     require_error(outcome, 3, "q/bad")
     assert outcome.out == ""
     assert before == hq.state()
+
+
+def test_4_a_place_where_no_depot_is(tmp_path: Path) -> None:
+    for line in ("status", "sync", "export --dry-run"):
+        outcome = Site(tmp_path / "nowhere").call(*line.split())
+
+        require_error(outcome, 4, "no depot here")
+        assert f"hint: make one: issmedia --depot {tmp_path / 'nowhere'} init" in outcome.err
 
 
 def test_4_a_depot_that_is_there_already(hq: Site) -> None:
@@ -187,6 +198,7 @@ def test_8_another_process_holds_the_depot(hq: Site) -> None:
         reading = hq.call("status")
 
     require_error(outcome, 8, f"busy: import of /mnt/stick since {NOW} by pid {os.getpid()}")
+    assert f"hint: wait until it has ended, then run the same command again; ps -fp {os.getpid()}" in outcome.err
     assert reading.code == 0
 
 
