@@ -26,8 +26,8 @@ def describing(depot: Depot, order: str, report: Report) -> Iterator[Describing]
 
             return at_work.enter_context(describing_yum(depot.store.open, report))
 
-        def urgent(trees: Sequence[Tree]) -> frozenset[Digest]:
-            from issmedia.content.yum.describing import urgent_packages
+        def urgent(trees: Mapping[str, Tree]) -> frozenset[Digest]:
+            from issmedia.content.yum.urgent import urgent_packages
 
             return urgent_packages(trees, depot.store.open, report)
 

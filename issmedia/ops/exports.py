@@ -3,7 +3,7 @@
 import contextlib
 import hashlib
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -55,10 +55,13 @@ class ExportOptions(msgspec.Struct, frozen=True):
 
 
 class Describing(msgspec.Struct, frozen=True):
-    """What an export asks of the content type: repodata for parts of a repository, and which blobs are `urgent`."""
+    """What an export asks of the content type: repodata for parts of a repository, and which blobs are `urgent`.
+
+    That is asked of trees by the names of their repositories.
+    """
 
     describe: Describe
-    urgent: Callable[[Sequence[Tree]], frozenset[Digest]] = lambda _trees: frozenset()
+    urgent: Callable[[Mapping[str, Tree]], frozenset[Digest]] = lambda _trees: frozenset()
 
 
 def plan_export(
@@ -79,7 +82,7 @@ def plan_export(
         chosen = db.names.select(options.what)
         _require_content(db, chosen)
         targets = tuple(_target(db, depot.store, repo, options.bases) for repo in chosen)
-    media = Media(options.media, describing.urgent([target.tree for target in targets]), options.split)
+    media = Media(options.media, describing.urgent({target.path: target.tree for target in targets}), options.split)
 
     def drafted(header: Header) -> Draft:
         cut = partial(_cut, depot.store)

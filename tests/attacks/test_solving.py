@@ -8,14 +8,20 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
+from issmedia.base.digest import digest_of
 from issmedia.base.errors import FormatError
+from issmedia.base.events import Event, Warned
 from issmedia.content.yum.parsed import Related
 from issmedia.content.yum.solver import Solver
+from issmedia.content.yum.urgent import urgent_packages
 from tests.content.test_dependencies import related
 from tests.makers.attacked import command_line
+from tests.makers.extras import AdvisorySpec, Listed, updateinfo
 from tests.makers.programs import try_run
-from tests.makers.repodata import Pkg, primary_record, primary_xml, write_repo
+from tests.makers.repodata import Pkg, Rec, primary_record, primary_xml, write_repo
+from tests.makers.sink import MemorySink
 from tests.makers.sites import Site
+from tests.makers.syncs import sync
 
 MIB = 1 << 20
 LIMITED = (resource.RLIMIT_FSIZE, resource.RLIMIT_NPROC, resource.RLIMIT_CORE, resource.RLIMIT_AS)
@@ -30,14 +36,20 @@ def pairs(count: int) -> str:
     return "(" + " or ".join(f"(a{number} and b{number})" for number in range(count)) + ")"
 
 
-def write_upstream(directory: Path, requirement: str) -> Path:
-    """Write a repository of one package that requires this, and one that provides all the names in it."""
+def write_upstream(directory: Path, requirement: str, *, urgent: bool = False) -> Path:
+    """Write a repository of one package that requires this, and one that provides all the names in it.
+
+    Where it is urgent, an advisory names the first.
+    """
     packages = [Pkg("app.rpm", b"app", name="app"), Pkg("rest.rpm", b"rest", name="rest")]
     names = [f"{letter}{number}" for letter in "ab" for number in range(40)]
     head, tail = primary_xml(packages).replace(b"<metadata ", b'<metadata xmlns:rpm="r" ').split(b"<format/>", 1)
     data = head + _format("requires", [requirement]) + tail.replace(b"<format/>", _format("provides", names))
     data = data.replace(b'xmlns:rpm="r"', b'xmlns:rpm="http://linux.duke.edu/metadata/rpm"')
-    return write_repo(directory, [primary_record(data)], {one.href: one.data for one in packages})
+    app = Listed("app", "0", "1", "1", "noarch", "app.rpm", digest_of(b"app"), 3)
+    advisories = updateinfo([AdvisorySpec("A-1", ("app",))], [app]).encode()
+    records = [primary_record(data), *([Rec("updateinfo", "repodata/updateinfo.xml", advisories)] if urgent else ())]
+    return write_repo(directory, records, {one.href: one.data for one in packages})
 
 
 def _format(kind: str, names: Iterable[str]) -> bytes:
@@ -113,6 +125,35 @@ def test_047_a_requirement_that_outgrows_memory_fails_a_check(site: Site, tmp_pa
     assert TAKES_TOO_MUCH in outcome.stderr
     assert "hint: what is named is taken together; name fewer: issmedia check PRODUCT/REPO" in outcome.stderr
     assert on_a_small_machine(site, "check", "q/good").returncode == 0
+
+
+def test_047_a_requirement_that_outgrows_memory_fails_no_export(site: Site, tmp_path: Path) -> None:
+    """The attacker's package is one that an advisory names, so that an export asks what it needs."""
+    site.do("repo", "set", "p/evil", "--everything")
+    site.do("keys", "generate", "release")
+    write_upstream(tmp_path / "evil", pairs(30), urgent=True)
+    site.do("sync")
+
+    outcome = on_a_small_machine(site, "export", "--to", str(tmp_path / "out"), "--order", "severity")
+
+    assert outcome.returncode == 0, outcome.stderr
+    assert "warning: p/evil: repodata/primary.xml: security updates go first without what they need: " in outcome.stderr
+    assert "what app-1-1.noarch needs takes too much time or memory to settle" in outcome.stderr
+    assert (tmp_path / "out" / "manifest.json").is_file()
+
+
+def test_047_what_is_urgent_is_told_by_a_child_and_we_stay_small(tmp_path: Path) -> None:
+    """The attacker's advisory names the package whose requirement outgrows memory."""
+    sink, said = MemorySink(), list[Event]()
+    upstream = write_upstream(tmp_path / "evil", pairs(30), urgent=True)
+    tree = sync(upstream, sink).tree
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+    urgent = urgent_packages({"p/evil": tree}, sink.open, said.append, solver=Solver(memory=300 * MIB))
+
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss < before + (50 << 10)
+    assert urgent == {digest_of(b"app")}
+    assert [type(one) for one in said] == [Warned]
 
 
 def test_047_a_requirement_that_takes_for_ever_is_given_up() -> None:

@@ -62,7 +62,12 @@ def test_it_says_what_is_needed_again_and_again() -> None:
     with told([APP, LIBRARY, related("other")]) as settling:
         found = [settling.closed(wanted) for wanted in ([], [(0, LIBRARY.href)], [(0, APP.href)])]
 
-    assert found == [set(), {LIBRARY.href}, {APP.href, LIBRARY.href}]
+    assert found == [set(), {(0, LIBRARY.href)}, {(0, APP.href), (0, LIBRARY.href)}]
+
+
+def test_what_is_wanted_and_is_not_there_needs_nothing() -> None:
+    with told([APP, LIBRARY]) as settling:
+        assert settling.closed([(0, "gone"), (7, APP.href)]) == set()
 
 
 def test_it_says_what_is_required_in_vain_of_each_repository() -> None:
@@ -80,7 +85,7 @@ def test_a_file_that_a_package_has_is_required_in_vain_no_more() -> None:
         found = settling.files_lacking(), settling.closed([(0, "app.x86_64")])
 
     assert before == {"/usr/bin/a", "/usr/bin/b"}
-    assert found == ({"/usr/bin/a"}, {"app.x86_64", LIBRARY.href})
+    assert found == ({"/usr/bin/a"}, {(0, "app.x86_64"), (0, LIBRARY.href)})
 
 
 def test_the_child_is_the_only_one_that_loads_libsolv() -> None:
@@ -106,10 +111,10 @@ def test_a_child_that_does_not_listen_is_killed() -> None:
     [
         (answering("garbage"), "said what cannot be"),
         (answering("[" * 10_000), "said what cannot be"),
-        (answering('{"type":"needed","href":7}'), "said what cannot be"),
-        (answering('{"type":"needed","href":"gone"}', '{"type":"end"}'), "said what cannot be"),
+        (answering('{"type":"needed","place":7}'), "said what cannot be"),
+        (answering('{"type":"needed","place":[0,"gone"]}', '{"type":"end"}'), "said what cannot be"),
         (answering('{"type":"lacking","path":"/a"}', '{"type":"end"}'), "said what cannot be"),
-        (answering('{"type":"needed","href":"app.x86_64"}', count=100_000), "said too much"),
+        (answering('{"type":"needed","place":[0,"app.x86_64"]}', count=100_000), "said too much"),
         (answering('{"type":"at","place":[0,"app.x86_64"]}', count=100_000), "said too much"),
         ("import os; os.write(1, b'x' * 100); os._exit(0)", "said too much|exit code 0"),
         ("import os; os._exit(3)", r"takes too much time or memory to settle \(exit code 3\)"),

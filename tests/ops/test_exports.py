@@ -264,7 +264,9 @@ def test_all_who_signed_are_named_those_of_an_earlier_run_first(depot: Depot, tm
 def test_what_is_urgent_is_asked_of_the_trees_and_lies_on_volume_1(depot: Depot, tmp_path: Path) -> None:
     late = digest_of(CONTENT["1-011.rpm"])
     plain = export(depot, Destination(tmp_path / "one"))
-    urgent = Describing(describe_nothing, lambda trees: frozenset({late} if trees == [tree_with(CONTENT)] else ()))
+    urgent = Describing(
+        describe_nothing, lambda trees: frozenset({late} if list(trees.values()) == [tree_with(CONTENT)] else ())
+    )
 
     plan = export(depot, Destination(tmp_path / "two"), describing=urgent)
 

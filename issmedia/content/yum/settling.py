@@ -80,7 +80,7 @@ def _answers(pool: Pool, asked: AskFiles | AskNeeded | AskUnmet) -> Iterator[Ans
             raise FormatError(f"packages require more than {_MAX_LACKING:,} files that nobody is known to have")
         yield from map(Lacking, sorted(paths))
     elif isinstance(asked, AskNeeded):
-        yield from (Needed(href) for _, href in sorted(pool.closed(asked.wanted)))
+        yield from map(Needed, sorted(pool.closed(asked.wanted).difference(asked.wanted)))
     else:
         yield from (Broken(place, requires) for place, requires in pool.unmet().items())
 

@@ -38,7 +38,7 @@ class AskFiles(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="fil
 
 
 class AskNeeded(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="needed?"):
-    """Which packages of the first repository are wanted or needed by those wanted: say a `Needed` for each."""
+    """Which packages are needed by those wanted, beside these: say a `Needed` for each."""
 
     wanted: tuple[Place, ...]
 
@@ -57,9 +57,9 @@ class Lacking(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="lack
 
 
 class Needed(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="needed"):
-    """A package of the first repository, by its href."""
+    """A package that is needed."""
 
-    href: str
+    place: Place
 
 
 class Broken(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="broken"):

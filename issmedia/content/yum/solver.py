@@ -96,7 +96,10 @@ class Settling:
         self._decode = msgspec.json.Decoder(Said, strict=True).decode
 
     def add(self, number: int, found: Iterable[Related], *, where: str) -> None:
-        """Tell of the packages of a repository, which `where` names in errors; the first repository is number 0."""
+        """Tell of the packages of a repository, which `where` names in errors.
+
+        Where one has the number 0, what others provide is taken before what it does.
+        """
         self._where = self._wheres[number] = where
         with self._in_time():
             for one in found:
@@ -115,11 +118,12 @@ class Settling:
         """List the paths that are required and that nobody provides, as far as is known."""
         return {one.path for one in self._asked(AskFiles(), Lacking)}
 
-    def closed(self, wanted: Iterable[Place]) -> set[str]:
-        """Give the hrefs of the first repository that are among those wanted, or that all of these need."""
-        found = {one.href for one in self._asked(AskNeeded(tuple(sorted(wanted))), Needed)}
-        self._require_known((0, href) for href in found)
-        return found
+    def closed(self, wanted: Iterable[Place]) -> set[Place]:
+        """Give those wanted that there are, and what these need of any repository."""
+        known = self.names.keys() & set(wanted)
+        found = {one.place for one in self._asked(AskNeeded(tuple(sorted(known))), Needed)}
+        self._require_known(found)
+        return known | found
 
     def unmet(self) -> dict[Place, tuple[str, ...]]:
         """Give what each package requires in vain: nobody provides it, or only packages that lack something, too."""

@@ -37,7 +37,7 @@ _FAVOR = solv.Job.SOLVER_FAVOR | solv.Job.SOLVER_SOLVABLE
 
 
 class Pool:
-    """The packages of some repositories. The first repository is asked; what the others provide is taken first.
+    """The packages of some repositories. Where there is one of number 0, what the others provide is taken first.
 
     `trying` is told of each package before libsolv looks for what it needs.
     """
@@ -79,11 +79,11 @@ class Pool:
         return {text for text in map(self._pool.dep2str, lacking) if text.startswith("/")}
 
     def closed(self, wanted: Iterable[Place]) -> set[Place]:
-        """Give the packages of the first repository among those wanted, and those that all of these need."""
+        """Give those wanted that there are, and what these need."""
         chosen = {self._ids[place] for place in wanted if place in self._ids}
         for family in self._settled_families():
             self._close(chosen, [one for one in sorted(chosen) if self._families[one] == family])
-        return {self._places[one] for one in chosen if self._places[one][0] == 0}
+        return {self._places[one] for one in chosen}
 
     def unmet(self) -> dict[Place, tuple[str, ...]]:
         """Give what each package requires in vain: nobody provides it, or only packages that lack something, too."""

@@ -1,12 +1,13 @@
-"""What advisories repair, and what that needs."""
+"""What goes first: packages that security advisories name, and what these need."""
 
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from issmedia.content.yum.closure import closure, rich_names, security_packages
+from issmedia.content.yum.dependencies import with_needed
 from issmedia.content.yum.reader import Parser
+from issmedia.content.yum.urgent import security_packages
 from tests.makers.extras import AdvisorySpec
 from tests.makers.repos import FLAT, BuiltRepo, PackageSpec, build_repo
 from tests.makers.sink import MemorySink
@@ -22,11 +23,11 @@ def close(tmp_path: Path) -> Close:
     def closed(wanted: list[str], *repositories: list[PackageSpec]) -> list[set[str]]:
         sink = MemorySink()
         repos = [build_repo(tmp_path / str(n), specs, layout=FLAT) for n, specs in enumerate(repositories)]
-        trees = [sync(repo.path, sink).tree for repo in repos]
-        asked = [{f"{name}.rpm" for name in wanted}, *([set()] * (len(trees) - 1))]
+        trees = {str(n): sync(repo.path, sink).tree for n, repo in enumerate(repos)}
+        asked = {**dict.fromkeys(trees, ()), "0": tuple(f"{name}.rpm" for name in wanted)}
         with Parser() as parser:
-            found = closure(trees, sink.open, asked, parser=parser)
-        return [{href.removesuffix(".noarch.rpm") for href in hrefs} for hrefs in found]
+            found = with_needed(trees, sink.open, asked, parser=parser)
+        return [{href.removesuffix(".noarch.rpm") for href in found[name]} for name in trees]
 
     return closed
 
@@ -86,20 +87,15 @@ def test_repositories_help_each_other(close: Close) -> None:
     assert found == [{"app-1.0-1"}, {"base-1.0-1"}]
 
 
-@pytest.mark.parametrize(
-    ("text", "names"),
-    [
-        ("(a if b)", ["a", "b"]),
-        ("(a >= 1.0-1 or (b and c(x)(64bit)))", ["a", "b", "c(x)(64bit)"]),
-        ("((a with a < 2) unless a)", ["a"]),
-        ("(", []),
-    ],
-)
-def test_every_name_of_a_rich_requirement_counts(text: str, names: list[str]) -> None:
-    assert rich_names(text) == names
+def test_no_repository_is_rather_taken_from(close: Close) -> None:
+    found = close(
+        ["app-1.0-1.noarch"], [PackageSpec("app", requires=("x",)), PackageSpec("x", "2")], [PackageSpec("x")]
+    )
+
+    assert found == [{"app-1.0-1", "x-2-1"}, set()]
 
 
-def test_security_packages_come_most_severe_first(tmp_path: Path) -> None:
+def test_packages_of_security_advisories_go_first_whatever_their_severity(tmp_path: Path) -> None:
     advisories = [
         AdvisorySpec("A-1", ("low",), severity="Low"),
         AdvisorySpec("A-2", ("critical", "low"), severity="Critical"),
@@ -110,7 +106,7 @@ def test_security_packages_come_most_severe_first(tmp_path: Path) -> None:
     names = ["low", "odd", "fixed", "important", "critical", "none"]
     repo = build_repo(tmp_path, names, layout=FLAT, advisories=advisories)
 
-    assert named(repo) == ["low", "critical", "important", "odd"]
+    assert named(repo) == ["critical", "important", "low", "odd"]
 
 
 def test_a_repository_without_advisories_has_no_security_packages(tmp_path: Path) -> None:
@@ -120,4 +116,4 @@ def test_a_repository_without_advisories_has_no_security_packages(tmp_path: Path
 def named(repo: BuiltRepo) -> list[str]:
     sink = MemorySink()
     hrefs = security_packages(sync(repo.path, sink).tree, sink.open, parser=Parser())
-    return [href.removesuffix("-1.0-1.noarch.rpm") for href in hrefs]
+    return sorted(href.removesuffix("-1.0-1.noarch.rpm") for href in hrefs)
