@@ -74,7 +74,8 @@ class Signer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Outcome(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What checking one snapshot gave. `keys` were pinned then, `exceptions` are the first by path.
 
-    `metadata` is the verdict on repomd.xml, None where nobody looked.
+    `metadata` is the verdict on repomd.xml, None where nobody looked. An import judges those within the tree, too:
+    where the first is good and another is not, its `reason` names that one.
     """
 
     policy: Policy
@@ -193,7 +194,7 @@ def warnings(trust: Mapping[str, Outcome]) -> Iterator[Problem]:
 
 def objections(outcome: Outcome, policy: Policy) -> Iterator[Problem]:
     """Describe what is not good where this policy is in force: `require` refuses that, `warn` warns of it."""
-    if outcome.metadata is not None and outcome.metadata.verdict != "good" and outcome.metadata_policy == policy:
+    if outcome.metadata is not None and _objects_to_metadata(outcome, policy):
         yield Problem(_REPOMD, f"{outcome.metadata.verdict}: {outcome.metadata.reason}")
     if outcome.policy == policy:
         yield from problems(outcome)
@@ -201,8 +202,14 @@ def objections(outcome: Outcome, policy: Policy) -> Iterator[Problem]:
 
 def _setting(path: str, outcome: Outcome) -> str:
     """Write the command that lets pass what was refused."""
-    refused = {"--repo-gpgcheck" if one.where == _REPOMD else "--gpgcheck" for one in objections(outcome, "require")}
-    return " ".join(["issmedia repo set", path, *(f"{option} warn" for option in sorted(refused))])
+    packages = ["--gpgcheck warn"] if outcome.policy == "require" and any(problems(outcome)) else []
+    metadata = ["--repo-gpgcheck warn"] if _objects_to_metadata(outcome, "require") else []
+    return " ".join(["issmedia repo set", path, *packages, *metadata])
+
+
+def _objects_to_metadata(outcome: Outcome, policy: Policy) -> bool:
+    judged = outcome.metadata
+    return judged is not None and judged.verdict != "good" and outcome.metadata_policy == policy
 
 
 def problems(outcome: Outcome) -> Iterator[Problem]:

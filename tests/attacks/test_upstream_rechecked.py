@@ -9,6 +9,7 @@ import pytest
 from issmedia.depot.keys import FileKey
 from tests.makers.forge import copied, edit_manifest, release_key
 from tests.makers.openpgp import OpenPGPKey, openpgp_key
+from tests.makers.relabelled import as_source, relabel, sign_repomd
 from tests.makers.repos import FLAT, PackageSpec, build_repo
 from tests.makers.rpms import build_rpm
 from tests.makers.sites import Outcome, Site, connected_site, disconnected_site
@@ -162,6 +163,72 @@ def test_054_the_senders_word_that_all_is_good_counts_for_nothing(taken: Taken, 
 
     assert f"as the sender says: 1 package good by {THIEF.fingerprint}" in taken.lab.do("inspect", volume).out
     refused(taken.lab, volume, "gamma", THIEF.fingerprint)
+
+
+def sent(taken: Taken, volume: Path) -> Path:
+    """Export what the attacker made of the upstream."""
+    assert taken.hq.call("sync").code in (0, 7)
+    taken.hq.do("export", "--to", volume)
+    return volume
+
+
+@pytest.mark.parametrize("within", ["", "Extra"], ids=["its own metadata", "those of a variant"])
+@pytest.mark.parametrize("known", [False, True], ids=["a new package", "one that was imported before"])
+def test_055_a_package_that_is_listed_as_another_is_refused(
+    taken: Taken, tmp_path: Path, within: str, known: bool
+) -> None:
+    """The attacker lists an old package, which the vendor signed, as something newer, and signs the metadata."""
+    taken.lab.do("repo", "set", "p/zoo", "--repo-gpgcheck", "off")
+    repo = taken.upstream / within
+    build_repo(repo, ["alpha"], layout=FLAT, compression="none", sign_with=VENDOR)
+    if within:
+        (taken.upstream / ".treeinfo").write_text("[variant-Extra]\nrepository = Extra\n")
+    if known:
+        taken.lab.do("import", sent(taken, tmp_path / "honest"))
+    relabel(repo, b'ver="1.0"', b'ver="9.9"', key=VENDOR)
+
+    volume = sent(taken, tmp_path / "volume")
+
+    refused(taken.lab, volume, "header says alpha-1.0-1.noarch, the metadata say alpha-9.9-1.noarch", "--gpgcheck warn")
+
+
+def test_055_a_source_package_that_is_listed_as_a_binary_one_is_refused(taken: Taken, tmp_path: Path) -> None:
+    """The attacker lists the vendor's source package as one to install."""
+    source = as_source(build_rpm("gamma"), VENDOR)
+
+    volume = taken.bundle(tmp_path / "volume", [*OLD, source], VENDOR)
+
+    refused(taken.lab, volume, "its header says gamma-1.0-1.src, the metadata say gamma-1.0-1.noarch")
+
+
+@pytest.mark.parametrize("signer", [None, THIEF], ids=["unsigned", "by the thief"])
+@pytest.mark.parametrize("named", [True, False], ids=["variant", "nobody names it"])
+def test_054_metadata_within_the_tree_are_judged_like_its_own(
+    taken: Taken, tmp_path: Path, signer: OpenPGPKey | None, named: bool
+) -> None:
+    """The attacker puts a repository of his own beside what the vendor signed, of the vendor's packages."""
+    build_repo(taken.upstream / "Extra", [build_rpm("alpha", signer=VENDOR.signer)], layout=FLAT)
+    if signer:
+        sign_repomd(taken.upstream / "Extra", signer)
+    if named:
+        (taken.upstream / ".treeinfo").write_text("[variant-Extra]\nrepository = Extra\n")
+
+    volume = sent(taken, tmp_path / "volume")
+
+    refused(taken.lab, volume, "p/zoo: repodata/repomd.xml: cannot judge: Extra/repodata/repomd.xml", "--repo-gpgcheck")
+    taken.lab.do("repo", "set", "p/zoo", "--repo-gpgcheck", "warn")
+    assert "warning: p/zoo: repodata/repomd.xml: cannot judge: Extra/" in taken.lab.do("import", volume).err
+
+
+def test_055_metadata_within_the_tree_that_cannot_be_read_are_refused(taken: Taken, tmp_path: Path) -> None:
+    """The attacker writes repodata that a client reads and we do not, and so could call packages what he likes."""
+    (taken.upstream / "x/repodata").mkdir(parents=True)
+    (taken.upstream / "x/repodata/repomd.xml").write_bytes(b"<repomd>")
+    sign_repomd(taken.upstream / "x", VENDOR)
+
+    volume = sent(taken, tmp_path / "volume")
+
+    refused(taken.lab, volume, "p/zoo: x/repodata/repomd.xml: cannot judge: what it calls packages is not known")
 
 
 def exception(path: str = "a.rpm", **said: str) -> dict[str, str]:

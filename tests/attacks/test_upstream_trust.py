@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from issmedia.base.digest import digest_of
 from issmedia.base.errors import UsageError
 from tests.makers.http_server import FOR_EVER, Answer, serving
 from tests.makers.openpgp import OpenPGPKey, openpgp_key
+from tests.makers.relabelled import as_source, relabel, sign_repomd
 from tests.makers.repodata import Pkg, write_packages
 from tests.makers.repos import FLAT, PackageSpec, build_repo, sample_repo
 from tests.makers.rpms import build_rpm
@@ -18,6 +18,9 @@ from tests.makers.sites import Outcome, Site
 
 VENDOR, THIEF = openpgp_key("vendor"), openpgp_key("thief")
 REPOMD, ASC = "repodata/repomd.xml", "repodata/repomd.xml.asc"
+AS_9 = b'<version epoch="0" ver="1.0"', b'<version epoch="0" ver="9.9"'
+TREEINFO = "[general]\nfamily = Zoo\nversion = 1\n[variant-Extra]\nrepository = Extra\npackages = Extra\n"
+RENAMED = "bad: its header says app-1.0-1.noarch, the metadata say app-9.9-1.noarch"
 
 
 @pytest.fixture
@@ -232,8 +235,7 @@ def add_variant(upstream: Path, package: bytes, layout: str = FLAT, key: OpenPGP
     extra = build_repo(upstream / "Extra", [package], layout=layout)
     if key is not None:
         (upstream / "Extra" / ASC).write_bytes(key.sign_detached(extra.repomd.read_bytes()))
-    treeinfo = "[general]\nfamily = Zoo\nversion = 1\n[variant-Extra]\nrepository = Extra\npackages = Extra\n"
-    (upstream / ".treeinfo").write_text(treeinfo)
+    (upstream / ".treeinfo").write_text(TREEINFO)
     revise(upstream, b"")
     (upstream / REPOMD).write_bytes((upstream / REPOMD).read_bytes() + b"\n")
     (upstream / ASC).write_bytes(VENDOR.sign_detached((upstream / REPOMD).read_bytes()))
@@ -260,6 +262,7 @@ def test_054_a_package_by_any_other_name_is_judged_in_a_variant_too(site: Site, 
 def test_054_a_package_by_any_other_name_is_judged_in_a_directory_too(site: Site, upstream: Path) -> None:
     """The attacker leaves packages in the directory that is synced, and repodata below it that name them."""
     build_repo(upstream / "x", [build_rpm("evil", signer=THIEF.signer)], layout="{initial}.drpm")
+    sign_repomd(upstream / "x", VENDOR)
 
     first, second = site.call("sync", "--json"), site.call("sync", "--json")
 
@@ -319,16 +322,123 @@ def test_055_a_package_that_is_listed_as_another_is_refused(site: Site, upstream
     build_repo(upstream, ["app", "base"], compression="none", sign_with=VENDOR)
     if after_a_good_one:
         site.do("sync")
-    (primary,) = (upstream / "repodata").glob("*primary.xml")
-    before = primary.read_bytes()
-    after = before.replace(b'<version epoch="0" ver="1.0"', b'<version epoch="0" ver="9.9"', 1)
-    primary.write_bytes(after)
-    repomd = (upstream / REPOMD).read_bytes()
-    (upstream / REPOMD).write_bytes(repomd.replace(digest_of(before).encode(), digest_of(after).encode()))
-    renamed = f"repodata/{digest_of(after)}-primary.xml"
-    primary.rename(upstream / renamed)
+    relabel(upstream, *AS_9)
 
     outcome = site.call("sync", "--json")
 
-    said = "bad: its header says app-1.0-1.noarch, the metadata say app-9.9-1.noarch"
-    assert (outcome.code, incomplete(outcome)) == (7, {"Packages/a/app-1.0-1.noarch.rpm": said})
+    assert (outcome.code, incomplete(outcome)) == (7, {"Packages/a/app-1.0-1.noarch.rpm": RENAMED})
+
+
+def test_055_a_package_that_is_listed_twice_is_refused_unless_it_is_both(site: Site, upstream: Path) -> None:
+    """The attacker lists what the vendor signed as what it is, and by a path that leads there as something newer."""
+    site.do("repo", "set", "p/zoo", "--repo-gpgcheck", "off")
+    shutil.rmtree(upstream)
+    build_repo(upstream, ["app", "base"], layout=FLAT, compression="none", sign_with=VENDOR)
+    (primary,) = (upstream / "repodata").glob("*primary.xml")
+    listed = primary.read_bytes()
+    app = listed[listed.index(b"<package type") : listed.index(b"</package>") + len(b"</package>")]
+    newer = app.replace(*AS_9).replace(b'href="', b'href="./')
+    relabel(upstream, app, newer + app)
+    relabel(upstream, b'packages="2"', b'packages="3"')
+
+    outcome = site.call("sync", "--json")
+
+    found = incomplete(outcome)
+    assert (outcome.code, found["app-1.0-1.noarch.rpm"]) == (7, RENAMED)
+    assert list(found) == ["./app-1.0-1.noarch.rpm", "app-1.0-1.noarch.rpm"]
+
+
+@pytest.mark.parametrize(("arch", "listed"), [("src", "noarch"), ("noarch", "src")], ids=["as a binary", "as a source"])
+def test_055_a_source_package_is_not_taken_for_a_binary_one_nor_the_reverse(
+    site: Site, upstream: Path, arch: str, listed: str
+) -> None:
+    """The attacker lists one kind of package, which the vendor signed, as the other."""
+    site.do("repo", "set", "p/zoo", "--repo-gpgcheck", "off")
+    shutil.rmtree(upstream)
+    app = PackageSpec("app").build(VENDOR) if arch == "noarch" else as_source(build_rpm("app"), VENDOR)
+    build_repo(upstream, [app, "base"], layout=FLAT, compression="none", sign_with=VENDOR)
+    if listed == "src":
+        relabel(upstream, b"<arch>noarch</arch>", b"<arch>src</arch>")
+
+    outcome = site.call("sync", "--json")
+
+    said = f"bad: its header says app-1.0-1.{arch}, the metadata say app-1.0-1.{listed}"
+    assert (outcome.code, incomplete(outcome)) == (7, {"app-1.0-1.noarch.rpm": said})
+
+
+@pytest.mark.parametrize("after_a_good_one", [False, True], ids=["at once", "later"])
+@pytest.mark.parametrize("named", [True, False], ids=["variant", "nobody names it"])
+def test_055_a_package_that_a_repository_within_lists_as_another_is_refused(
+    site: Site, upstream: Path, after_a_good_one: bool, named: bool
+) -> None:
+    """The attacker lists what the vendor signed as something newer, in a repository within the tree."""
+    site.do("repo", "set", "p/zoo", "--repo-gpgcheck", "off")
+    extra = build_repo(upstream / "Extra", ["app"], layout=FLAT, compression="none", sign_with=VENDOR).path
+    if named:
+        (upstream / ".treeinfo").write_text(TREEINFO)
+    if after_a_good_one:
+        site.do("sync")
+    relabel(extra, *AS_9)
+
+    outcome = site.call("sync", "--json")
+
+    assert (outcome.code, incomplete(outcome)) == (7, {"Extra/app-1.0-1.noarch.rpm": RENAMED})
+
+
+@pytest.mark.parametrize("key", [None, THIEF, VENDOR], ids=["unsigned", "by the thief", "by the vendor"])
+def test_054_metadata_that_no_treeinfo_names_are_judged_like_the_main_ones(
+    site: Site, upstream: Path, key: OpenPGPKey | None
+) -> None:
+    """The attacker can write to the directory that is synced, and makes a repository of his own of good packages."""
+    build_repo(upstream / "x/y", [build_rpm("extra", signer=VENDOR.signer)], layout=FLAT)
+    if key is not None:
+        sign_repomd(upstream / "x/y", key)
+
+    first, second = site.call("sync", "--json"), site.call("sync", "--json")
+    site.do("publish")
+
+    left_out = [] if key is VENDOR else [f"x/y/{REPOMD}"]
+    assert [(one.code, list(incomplete(one))) for one in (first, second)] == [(7 if left_out else 0, left_out)] * 2
+    assert (site.root / "published/p/zoo/x/y" / REPOMD).exists() == (key is VENDOR)
+    assert (site.root / "published/p/zoo/x/y/extra-1.0-1.noarch.rpm").exists()
+
+
+@pytest.mark.parametrize("selected", [False, True], ids=["whole", "selected"])
+def test_054_metadata_that_come_as_an_installers_file_are_judged_too(
+    site: Site, upstream: Path, selected: bool
+) -> None:
+    """The attacker lets a treeinfo name the metadata of his repository as a file of the installer."""
+    build_repo(upstream / "x", [build_rpm("extra", signer=VENDOR.signer)], layout=FLAT)
+    (upstream / ".treeinfo").write_text(f"[stage2]\nmainimage = x/{REPOMD}\n")
+    revise(upstream, b"\n")
+    sign_repomd(upstream, VENDOR)
+    with serving(upstream) as server:
+        site.do("repo", "set", "p/zoo", "--source", server.url, *(("--newest", "1") if selected else ()))
+        outcome = site.call("sync", "--json")
+
+    assert (outcome.code, list(incomplete(outcome))) == (7, [f"x/{REPOMD}"])
+
+
+@pytest.mark.parametrize("policy", ["warn", "off"])
+def test_who_does_not_require_signed_metadata_gets_those_within_too(site: Site, upstream: Path, policy: str) -> None:
+    build_repo(upstream / "x", [build_rpm("extra", signer=VENDOR.signer)], layout=FLAT)
+    site.do("repo", "set", "p/zoo", "--repo-gpgcheck", policy)
+
+    outcome = site.do("sync")
+
+    assert (f"x/{REPOMD}: unsigned: " in outcome.err) == (policy == "warn")
+
+
+def test_055_metadata_within_that_cannot_be_read_are_left_out_where_packages_are_judged(
+    site: Site, upstream: Path
+) -> None:
+    """The attacker writes repodata within that a client reads and we do not."""
+    (upstream / "x/repodata").mkdir(parents=True)
+    (upstream / "x" / REPOMD).write_bytes(b"<repomd>")
+    sign_repomd(upstream / "x", VENDOR)
+
+    outcome = site.call("sync", "--json")
+
+    assert (outcome.code, list(incomplete(outcome))) == (7, [f"x/{REPOMD}"])
+    site.do("repo", "set", "p/zoo", "--gpgcheck", "off")
+    assert incomplete(site.do("sync", "--json")) == {}

@@ -15,7 +15,8 @@ from issmedia.model.documents import Repository
 from issmedia.model.judgement import Counts, Outcome, Policy, Signer
 from issmedia.model.tree import Tree
 from tests.makers.documents import NOW, tree_with
-from tests.makers.openpgp import openpgp_key
+from tests.makers.openpgp import OpenPGPKey, openpgp_key
+from tests.makers.repodata import Pkg, primary_record, primary_xml, repomd_xml
 from tests.makers.rpms import build_rpm
 
 VENDOR, OTHER, THIEF = openpgp_key("vendor"), openpgp_key("other"), openpgp_key("thief")
@@ -55,6 +56,15 @@ class Blobs:
         repository = Repository("p", "zoo", "Zoo", gpgcheck=gpgcheck, repo_gpgcheck=repo_gpgcheck)
         old, judged = before or (None, None)
         return recheck(Arrived(repository, tree, keys, signed, old, judged), self.open, NOW)
+
+
+def repository(packages: Mapping[str, bytes], directory: str = "", *, version: str = "1.0") -> dict[str, bytes]:
+    """Give a repository of packages that are called `good`, and its metadata."""
+    listed = [Pkg(href, data, name="good") for href, data in packages.items()]
+    primary = primary_xml(listed).replace(b'ver="1"', f'ver="{version}"'.encode())
+    repomd = repomd_xml([primary_record(primary)])
+    files = {**packages, "repodata/primary.xml": primary, "repodata/repomd.xml": repomd}
+    return {f"{directory}{path}": data for path, data in files.items()}
 
 
 @pytest.fixture
@@ -125,9 +135,7 @@ def test_metadata_that_must_be_signed_are_judged(
 
 
 def test_metadata_that_nobody_signs_need_no_signature(blobs: Blobs) -> None:
-    tree = blobs.tree({"repodata/repomd.xml": REPOMD, "a.rpm": GOOD})
-
-    outcome = blobs.judge(tree, VENDOR.public, repo_gpgcheck=None)
+    outcome = blobs.judge(blobs.tree(repository({"a.rpm": GOOD})), VENDOR.public, repo_gpgcheck=None)
 
     assert outcome and (outcome.metadata, outcome.is_clean) == (None, True)
 
@@ -172,6 +180,45 @@ def test_what_a_key_signed_that_was_revoked_since_is_judged_again(blobs: Blobs) 
     outcome = blobs.judge(tree, revoked.public, before=(tree, judged))
 
     assert found(outcome) == (Counts(bad=1), ["a.rpm"])
+
+
+def test_a_package_is_what_all_metadata_call_it(blobs: Blobs) -> None:
+    files = {**repository({"a.rpm": GOOD}), **repository({"b.rpm": GOOD}, "x/", version="9.9"), "copy.rpm": GOOD}
+
+    outcome = blobs.judge(blobs.tree(files), VENDOR.public)
+
+    assert found(outcome) == (Counts(good=2, bad=1), ["x/b.rpm"])
+    assert outcome and "says good-1.0-1.noarch, the metadata say good-9.9-1.noarch" in outcome.exceptions[0].reason
+
+
+def test_what_was_good_is_read_again_where_metadata_call_it_otherwise(blobs: Blobs) -> None:
+    judged = Outcome("require", "off", (VENDOR.fingerprint,), Counts(1), (Signer(VENDOR.fingerprint, 1),))
+    before = blobs.tree(repository({"a.rpm": GOOD})), judged
+    same, other = (blobs.tree(repository({"a.rpm": GOOD}, version=version)) for version in ("1.0", "9.9"))
+    outcomes = [found(blobs.judge(tree, VENDOR.public, before=before)) for tree in (same, other)]
+
+    assert outcomes == [(Counts(good=1), []), (Counts(bad=1), ["a.rpm"])]
+
+
+@pytest.mark.parametrize("path", ["repodata/repomd.xml", "x/repodata/repomd.xml"])
+def test_metadata_that_cannot_be_read_are_an_exception_once(blobs: Blobs, path: str) -> None:
+    files = {**repository({path: REPOMD}), "a.rpm": GOOD, path: REPOMD}
+
+    assert found(blobs.judge(blobs.tree(files), VENDOR.public)) == (Counts(good=1, cannot_judge=1), [path])
+
+
+@pytest.mark.parametrize(("signature", "verdict"), [(VENDOR, "good"), (None, "cannot judge"), (THIEF, "cannot judge")])
+def test_metadata_within_the_tree_must_be_signed_as_its_own(
+    blobs: Blobs, signature: OpenPGPKey | None, verdict: str
+) -> None:
+    within = {"x/repodata/repomd.xml": REPOMD}
+    signatures = {"x/repodata/repomd.xml.asc": signature.sign_detached(REPOMD)} if signature else {}
+
+    outcome = blobs.judge(blobs.tree({**METADATA, **within, **signatures}), VENDOR.public, repo_gpgcheck="require")
+
+    assert outcome and outcome.metadata
+    assert (outcome.metadata.verdict, outcome.saw_signature) == (verdict, True)
+    assert ("x/repodata/repomd.xml: " in outcome.metadata.reason) == (verdict != "good")
 
 
 def test_a_key_that_cannot_be_read_is_said_not_passed_over(blobs: Blobs) -> None:

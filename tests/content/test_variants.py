@@ -53,6 +53,7 @@ def test_one_that_cannot_be_read_is_left_out_and_the_rest_stands(tree: BuiltRepo
 
     assert list(reasons(found)) == ["Extra/repodata/repomd.xml"]
     assert found.tree.find("repodata/repomd.xml") is not None
+    assert found.tree.find("Extra/repodata/repomd.xml") is None
 
 
 def test_a_path_of_its_metadata_that_leads_out_is_not_followed(tmp_path: Path) -> None:

@@ -46,12 +46,15 @@ T = TypeVar("T", bound=msgspec.Struct)
 
 
 class PackageFile(msgspec.Struct, frozen=True):
-    """A package to judge: its path within the repository, its size in bytes, how to open it, what metadata call it."""
+    """A package to judge: its path within the repository, its size in bytes, how to open it.
+
+    `listed` is what metadata call it: nothing, or more than one name where they differ.
+    """
 
     path: str
     size: int
     open: Callable[[], BinaryIO]
-    listed: Nevra | None = None
+    listed: tuple[Nevra, ...] = ()
 
 
 @dataclass(slots=True)

@@ -23,12 +23,12 @@ class DetachedJob(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="
 class PackagesJob(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="packages"):
     """Say the `Judged` of each package whose descriptor comes over the socket that the document is; end as it ends.
 
-    `listed` has what metadata call each of them, None where none do.
+    `listed` has what metadata call each of them: nothing where none do, and more than one name where they differ.
     """
 
     keys: tuple[VendorKey, ...]
     now: int
-    listed: tuple[Nevra | None, ...]
+    listed: tuple[tuple[Nevra, ...], ...]
 
 
 JudgingJob = KeysJob | DetachedJob | PackagesJob

@@ -56,8 +56,8 @@ def limit_resources() -> None:
     confined.limit_resources(memory=_MEMORY, seconds=_SECONDS, written=0, descriptors=32)
 
 
-def judge_rpm(read: Read, keys: Sequence[VendorKey], *, now: int, listed: Nevra | None = None) -> Judged:
-    """Judge one package: its digests, then the signatures that count, then whether it is what it is `listed` as."""
+def judge_rpm(read: Read, keys: Sequence[VendorKey], *, now: int, listed: Sequence[Nevra] = ()) -> Judged:
+    """Judge one package: its digests, then the signatures that count, then whether it is all that it is `listed` as."""
     try:
         rpm = read_rpm(read)
         if rpm.is_delta:
@@ -65,12 +65,13 @@ def judge_rpm(read: Read, keys: Sequence[VendorKey], *, now: int, listed: Nevra 
         if rpm.digest_fault:
             return Judged("bad", reason=rpm.digest_fault)
         judged = _judge_signatures(rpm, keys, now)
-        return judged if judged.verdict != "good" or listed in (None, rpm.nevra) else _renamed(rpm.nevra, listed)
+        others = [one for one in listed if one != rpm.nevra]
+        return _renamed(rpm.nevra, others[0]) if judged.verdict == "good" and others else judged
     except FormatError as error:
         return Judged("cannot judge", reason=error.message[:MAX_REASON])
 
 
-def _renamed(nevra: Nevra, listed: Nevra | None) -> Judged:
+def _renamed(nevra: Nevra, listed: Nevra) -> Judged:
     return Judged("bad", reason=f"its header says {str(nevra)[:120]}, the metadata say {str(listed)[:120]}")
 
 

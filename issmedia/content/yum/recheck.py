@@ -1,30 +1,38 @@
 """What an import brings, judged again by the keys that are pinned here: the sender's word is not taken for it.
 
 A package is what is named `.rpm` or begins as one: metadata do not say what clients can be made to install. Delta RPMs
-are none, since rpm installs only what is rebuilt of them.
+are none, since rpm installs only what is rebuilt of them. A package must be what metadata call it, those of any
+repository within the tree; where these cannot be read, that is an exception as a package is one.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 
+from issmedia.base.digest import Digest
 from issmedia.base.errors import FormatError
 from issmedia.content.base import Arrived, OpenBlob
 from issmedia.content.yum.inventory import SIGNATURE
 from issmedia.content.yum.judge import MAX_SIGNATURE_FILE, Judge, PackageFile, judge_packages
-from issmedia.content.yum.reader import MAX_REPOMD
+from issmedia.content.yum.nested import called_in, repomds
+from issmedia.content.yum.reader import MAX_REPOMD, Parser
 from issmedia.content.yum.rpmheader import LEAD_MAGIC
 from issmedia.content.yum.wanted import REPOMD
 from issmedia.model.judgement import (
     DELTA,
+    MAX_REASON,
     Judged,
     Outcome,
     metadata_policy_in_force,
     outcome_of,
     policy_in_force,
 )
+from issmedia.model.package import Nevra
 from issmedia.model.pinning import VendorKey
 from issmedia.model.tree import Entry, Tree
+
+_Named = tuple[Digest, tuple[Nevra, ...]]
+"""A blob, and what metadata call it."""
 
 
 def recheck(arrived: Arrived, open_blob: OpenBlob, moment: str) -> Outcome | None:
@@ -41,7 +49,7 @@ def recheck(arrived: Arrived, open_blob: OpenBlob, moment: str) -> Outcome | Non
     now = int(datetime.fromisoformat(moment).timestamp())
     with Judge() as judge:
         keys = _keys(judge, arrived)
-        metadata = None if metadata_policy == "off" else _metadata(judge, arrived.tree, open_blob, keys, now)
+        metadata = None if metadata_policy == "off" else _metadata(judge, arrived.tree, open_blob, keys, now=now)
     judged = () if policy == "off" else _packages(arrived, open_blob, keys, now)
     return outcome_of(
         judged,
@@ -62,8 +70,29 @@ def _keys(judge: Judge, arrived: Arrived) -> tuple[VendorKey, ...]:
     return tuple({key.fingerprint: key for key in found}.values())
 
 
-def _metadata(judge: Judge, tree: Tree, open_blob: OpenBlob, keys: tuple[VendorKey, ...], now: int) -> Judged:
-    repomd, signature = tree.find(REPOMD), tree.find(SIGNATURE)
+def _metadata(judge: Judge, tree: Tree, open_blob: OpenBlob, keys: tuple[VendorKey, ...], *, now: int) -> Judged:
+    """Judge repomd.xml, and those within the tree: where the first is good and another is not, that one is named."""
+    entries = _by_path(tree)
+    main = judge_repomd(REPOMD, entries, open_blob, judge, keys=keys, now=now)
+    for path in repomds(entries) if main.verdict == "good" else ():
+        one = judge_repomd(path, entries, open_blob, judge, keys=keys, now=now)
+        if one.verdict != "good":
+            reason = f"{path[:120]}: {one.verdict}: {one.reason}"[:MAX_REASON]
+            return Judged("bad" if one.verdict == "bad" else "cannot judge", reason=reason)
+    return main
+
+
+def judge_repomd(
+    path: str,
+    entries: Mapping[str, Entry],
+    open_blob: OpenBlob,
+    judge: Judge,
+    *,
+    keys: tuple[VendorKey, ...],
+    now: int,
+) -> Judged:
+    """Judge the repomd.xml at a path of a tree by the signature that lies beside it."""
+    repomd, signature = entries.get(path), entries.get(f"{path}.asc")
     if repomd is None or signature is None:
         return Judged("unsigned", reason=f"{SIGNATURE} is not there")
     if repomd.size > MAX_REPOMD or signature.size > MAX_SIGNATURE_FILE:
@@ -76,17 +105,20 @@ def _packages(
     arrived: Arrived, open_blob: OpenBlob, keys: tuple[VendorKey, ...], now: int
 ) -> Iterator[tuple[str, Judged]]:
     """Give the verdict on each package, (path, verdict); a blob that several paths name is judged once."""
-    before = _proved(arrived, keys)
-    paths: dict[str, list[Entry]] = {}
-    for entry in arrived.tree.entries:
-        if entry.path.endswith(".rpm") or begins_as_package(open_blob, entry):
-            paths.setdefault(entry.sha256, []).append(entry)
-    known = {sha256 for sha256 in paths if sha256 in before}
-    yield from ((entry.path, before[sha256]) for sha256 in known for entry in paths[sha256])
+    with Parser() as parser:
+        called, unread = called_in(_by_path(arrived.tree), open_blob, parser)
+        before = _proved(arrived, keys, open_blob, parser)
+    for path, reason in unread.items():
+        yield path, Judged("cannot judge", reason=f"what it calls packages is not known: {reason}"[:MAX_REASON])
+    paths: dict[_Named, list[Entry]] = {}
+    for entry in (one for one in arrived.tree.entries if one.path not in unread):
+        if entry.path in called or entry.path.endswith(".rpm") or begins_as_package(open_blob, entry):
+            paths.setdefault((entry.sha256, called.get(entry.path, ())), []).append(entry)
+    yield from ((entry.path, before[named]) for named in paths if named in before for entry in paths[named])
     files = [
-        PackageFile(entries[0].path, entries[0].size, partial(open_blob, entries[0].sha256))
-        for sha256, entries in paths.items()
-        if sha256 not in known
+        PackageFile(entries[0].path, entries[0].size, partial(open_blob, named[0]), named[1])
+        for named, entries in paths.items()
+        if named not in before
     ]
     same = {entries[0].path: entries for entries in paths.values()}
     for path, judged in judge_packages(files, keys, now=now):
@@ -95,8 +127,8 @@ def _packages(
                 yield entry.path, judged
 
 
-def _proved(arrived: Arrived, keys: Sequence[VendorKey]) -> dict[str, Judged]:
-    """Give the blobs of packages that these keys proved good before.
+def _proved(arrived: Arrived, keys: Sequence[VendorKey], open_blob: OpenBlob, parser: Parser) -> dict[_Named, Judged]:
+    """Give the blobs of packages that these keys proved good before, and what metadata called them then.
 
     With several signers nobody knows any more who signed which, and of exceptions not all may be named: then none. Nor
     where a key was revoked, perhaps since.
@@ -110,7 +142,13 @@ def _proved(arrived: Arrived, keys: Sequence[VendorKey]) -> dict[str, Judged]:
     if len(judged.signers) != 1 or judged.exceptions or judged.unnamed:
         return {}
     good = Judged("good", judged.signers[0].key)
-    return {entry.sha256: good for entry in arrived.before.entries if entry.path.endswith(".rpm")}
+    called, _ = called_in(_by_path(arrived.before), open_blob, parser)
+    packages = (entry for entry in arrived.before.entries if entry.path.endswith(".rpm"))
+    return {(entry.sha256, called.get(entry.path, ())): good for entry in packages}
+
+
+def _by_path(tree: Tree) -> dict[str, Entry]:
+    return {entry.path: entry for entry in tree.entries}
 
 
 def begins_as_package(open_blob: OpenBlob, entry: Entry) -> bool:

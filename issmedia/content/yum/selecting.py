@@ -165,7 +165,7 @@ class _Selecting:
         syncing.fetch_the_rest()
         if packages:
             syncing.require_some(list(packages))
-        syncing.judge_packages(packages)
+        syncing.judge_packages()
 
     def remake(self, packages: Sequence[Package]) -> tuple[Tree, Tree]:
         """Do step 5: give the whole tree, and that of the repodata alone."""

@@ -7,7 +7,8 @@
 3. All other files are named: records, signature, kickstart tree, delta RPMs, packages; of a directory, whatever lies
    there.
 4. They are fetched and checked. What cannot be had is left out, with the reason; the rest of the tree stands. So it
-   does where comps or modules cannot be read. Then signatures of packages are judged; what is refused is left out.
+   does where comps or modules cannot be read. Then signatures of packages are judged, and of each repomd.xml within
+   the tree; what is refused is left out.
 5. repomd.xml is kept last. A signature that was there before and is gone is left out, and clients still ask for it.
 6. repomd.xml is read again. Where it changed on the way, whether the rest failed or not, all of this is done once more:
    a snapshot is one moment of upstream. Where it changed again, nothing is synced.
@@ -17,17 +18,16 @@ resuming belong to the upstream and the sink, signatures to `content.yum.trustin
 """
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from typing import BinaryIO
 
 from issmedia.base.digest import digest_of
-from issmedia.base.errors import AbsentError, FormatError, Problem, UpstreamError
+from issmedia.base.errors import AbsentError, FormatError, Problem, UntrustedError, UpstreamError
 from issmedia.base.events import Finished, Report, Started, Warned
 from issmedia.base.units import count_text
 from issmedia.content.base import UNCHECKED, Checks, Expected, Previous, Sink, Synced, Upstream
 from issmedia.content.yum import treeinfo
-from issmedia.content.yum.documents import Documents
 from issmedia.content.yum.fetch import Fetcher
 from issmedia.content.yum.inventory import (
     KEY,
@@ -42,13 +42,14 @@ from issmedia.content.yum.inventory import (
     the_record,
 )
 from issmedia.content.yum.moment import in_one_moment
+from issmedia.content.yum.nested import called_by, called_in, merged, repomds
 from issmedia.content.yum.parsed import Record
 from issmedia.content.yum.reader import Parser
 from issmedia.content.yum.trusting import Trusting
 from issmedia.content.yum.variants import want_variant
-from issmedia.content.yum.wanted import REPOMD, Wanted, want_deltas, want_listing, want_records, want_tree_files
+from issmedia.content.yum.wanted import REPOMD, Called, Wanted, want_deltas, want_listing, want_records, want_tree_files
 from issmedia.model.names import shown
-from issmedia.model.package import Group, Inventory, ModuleStream, Nevra, Package
+from issmedia.model.package import Group, Inventory, ModuleStream, Package
 from issmedia.model.tree import Entry, tree_of
 
 MAX_SIGNATURE = 1 << 20
@@ -104,6 +105,7 @@ class Syncing:
         self.wanted = Wanted()
         self.entries: dict[str, Entry] = {}
         self.records: list[Record] = []
+        self._read = {REPOMD}
         self._asked_for_signature = False
         self._signature: bytes | None = None
 
@@ -117,7 +119,7 @@ class Syncing:
         self.wanted.drop_collisions((REPOMD, primary.href))
         self.fetch_the_rest()
         self.require_some(packages)
-        self.judge_packages(packages)
+        self.judge_packages()
         self.entries[REPOMD] = self.fetcher.keep(REPOMD, self.repomd)
         tree = tree_of(self.entries[path] for path in self.wanted.files if path in self.entries)
         inventory = Inventory(blobs_of_packages(packages, self.entries), advisories, *self.read_groups_and_modules())
@@ -169,6 +171,7 @@ class Syncing:
         for path in self.want_kickstart_trees():
             for entry in want_variant(path, self.wanted, self.fetcher, self.parser, admit=self.trusting.admit):
                 self.entries[entry.path] = entry
+                self._read.add(entry.path)
         self.want_deltas()
         if self.listing is not None:
             want_listing(self.listing, self.wanted)
@@ -227,19 +230,31 @@ class Syncing:
                     self.wanted.left_out.append(found)
         self.fetcher.report(Finished(_PHASE))
 
-    def judge_packages(self, packages: Sequence[Package]) -> None:
-        """End step 4: leave out the packages that are refused."""
-        for refused in self.trusting.judge_packages(self.entries, _listed(packages), self.listed_before):
+    def judge_packages(self) -> None:
+        """End step 4: leave out the packages that are refused, and repositories within the tree that are."""
+        within = [self.called_within(path) for path in repomds(self.entries) if path not in self._read]
+        called = merged([self.wanted.called, *within]) if within else self.wanted.called
+        for refused in self.trusting.judge_packages(self.entries, called, self.called_before):
             del self.entries[refused.path]
             self.wanted.left_out.append(refused)
 
-    def listed_before(self) -> dict[str, Nevra]:
-        """Read what packages were called in the snapshot before; nothing where that cannot be read."""
-        tree = tree_of(self.fetcher.before.values())
+    def called_within(self, path: str) -> Called:
+        """Judge a repomd.xml that came as a file, and read what it calls packages, where these are judged.
+
+        It is left out where it is refused, or cannot be read.
+        """
+        sink = self.fetcher.sink
         try:
-            return _listed(Documents(tree, self.fetcher.sink.open, self.parser).packages())
-        except FormatError:
+            self.trusting.admit_kept(path, self.entries)
+            return called_by(path, self.entries, sink.open, self.parser) if self.trusting.judges_packages else {}
+        except (UpstreamError, FormatError, UntrustedError) as error:
+            del self.entries[path]
+            self.wanted.leave_out(path, error.message)
             return {}
+
+    def called_before(self) -> Called:
+        """Read what packages were called in the snapshot before, as far as that can be read."""
+        return called_in(self.fetcher.before, self.fetcher.sink.open, self.parser)[0]
 
     def require_some(self, packages: list[Package]) -> None:
         """Raise `UpstreamError` where packages are listed and not one could be had."""
@@ -290,10 +305,6 @@ class Syncing:
 def entries_of(previous: Previous | None) -> dict[str, Entry]:
     """Give the entries of the tree before by their paths."""
     return {} if previous is None else {entry.path: entry for entry in previous.tree.entries}
-
-
-def _listed(packages: Iterable[Package]) -> dict[str, Nevra]:
-    return {one.href: Nevra(one.name, one.epoch or "0", one.version, one.release, one.arch) for one in packages}
 
 
 def _is_same(previous: Previous, repomd: bytes, listing: dict[str, int] | None) -> bool:

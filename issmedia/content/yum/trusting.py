@@ -1,7 +1,7 @@
 """Trust in one upstream while it is synced: repomd.xml is judged before it is parsed, packages once they came.
 
-Packages are what the metadata list, and all files that are named `*.rpm` or begin as one: those of variants'
-repositories, and what else lies in a directory; delta RPMs are none. One whose blob was judged good before, by the same
+Packages are what the metadata list, and all files that are named `*.rpm` or begin as one, say what else lies in a
+directory; delta RPMs are none. One whose blob was judged good before, by the same
 keys and policies, is not judged again, unless metadata call it otherwise now.
 """
 
@@ -16,8 +16,8 @@ from issmedia.base.units import count_text
 from issmedia.content.base import Checks, Previous
 from issmedia.content.yum.fetch import Fetcher
 from issmedia.content.yum.judge import Judge, PackageFile, judge_packages
-from issmedia.content.yum.recheck import begins_as_package
-from issmedia.content.yum.wanted import REPOMD
+from issmedia.content.yum.recheck import begins_as_package, judge_repomd
+from issmedia.content.yum.wanted import REPOMD, Called
 from issmedia.model.documents import LeftOut
 from issmedia.model.judgement import (
     DELTA,
@@ -31,14 +31,10 @@ from issmedia.model.judgement import (
     problems,
 )
 from issmedia.model.names import shown
-from issmedia.model.package import Nevra
 from issmedia.model.pinning import VendorKey, fingerprints
 from issmedia.model.tree import Entry
 
 PHASE = "signatures"
-
-Listed = Mapping[str, Nevra]
-"""What metadata call packages, by their paths."""
 
 _FEW, _FEW_BYTES = 100, 32 << 20
 """Packages that are judged in about the time in which further children start."""
@@ -62,8 +58,8 @@ class Trusting:
         self._metadata: Judged | None = None
         self._keys: tuple[VendorKey, ...] = ()
         self._judge: Judge | None = None
-        self._listed: Listed = {}
-        self._listed_before: Callable[[], Listed] = dict
+        self._listed: Called = {}
+        self._listed_before: Callable[[], Called] = dict
 
     def __enter__(self) -> "Trusting":
         return self
@@ -78,6 +74,11 @@ class Trusting:
     def asks_for_a_signature(self) -> bool:
         """Say whether it matters that upstream signs its repomd.xml."""
         return self._metadata_policy_where(signed=True) != "off"
+
+    @property
+    def judges_packages(self) -> bool:
+        """Say whether packages are judged."""
+        return self._policy != "off"
 
     def is_settled(self) -> bool:
         """Say whether the snapshot before was judged by the keys and policies of now, or not at all as now."""
@@ -111,9 +112,16 @@ class Trusting:
 
         Where nobody asks for a signature of the main one, and it has none, others need none either.
         """
-        if self._judge is None or self._metadata_policy == "off":
-            return
-        judged = self._by_signature(self._judge, repomd, signature)
+        if self._judge is not None and self._metadata_policy != "off":
+            self._let_pass(path, self._by_signature(self._judge, repomd, signature))
+
+    def admit_kept(self, path: str, entries: Mapping[str, Entry]) -> None:
+        """Do as `admit` with a repomd.xml that was kept as a file, by the signature that was kept beside it."""
+        if self._judge is not None and self._metadata_policy != "off":
+            opened, now = self._fetcher.sink.open, self._checks.now
+            self._let_pass(path, judge_repomd(path, entries, opened, self._judge, keys=self._keys, now=now))
+
+    def _let_pass(self, path: str, judged: Judged) -> None:
         said = f"{judged.verdict}: {judged.reason}"
         if is_refused(judged, self._metadata_policy):
             raise UntrustedError(said, where=shown(path))
@@ -121,7 +129,7 @@ class Trusting:
             self._fetcher.report(Warned(said, shown(path)))
 
     def judge_packages(
-        self, entries: Mapping[str, Entry], listed: Listed, before: Callable[[], Listed]
+        self, entries: Mapping[str, Entry], listed: Called, before: Callable[[], Called]
     ) -> list[LeftOut]:
         """Judge the packages among what was had; `listed` are those that the metadata name. Give what is refused.
 
@@ -231,7 +239,7 @@ class Trusting:
         fetcher = self._fetcher
         fetcher.report(Started(PHASE, len(packages), sum(one.size for one in packages)))
         files = [
-            PackageFile(one.path, one.size, partial(fetcher.sink.open, one.sha256), self._listed.get(one.path))
+            PackageFile(one.path, one.size, partial(fetcher.sink.open, one.sha256), self._listed.get(one.path, ()))
             for one in packages
         ]
         with closing(self._verdicts(files)) as judged:

@@ -7,13 +7,11 @@ whose repository lies elsewhere is a repository of its own.
 
 from collections.abc import Callable
 
-from msgspec.structs import replace
-
 from issmedia.base.errors import AbsentError, FormatError, UntrustedError, UpstreamError
 from issmedia.content.base import Expected
 from issmedia.content.yum.fetch import Fetcher
 from issmedia.content.yum.inventory import KEY, SIGNATURE, require_primary, unpacked_as
-from issmedia.content.yum.parsed import Listed, Record
+from issmedia.content.yum.nested import listed_in, record_in
 from issmedia.content.yum.reader import MAX_REPOMD, Parser
 from issmedia.content.yum.wanted import REPOMD, Wanted, want_packages, want_records
 from issmedia.model.names import shown
@@ -32,6 +30,7 @@ def want_variant(path: str, wanted: Wanted, fetcher: Fetcher, parser: Parser, *,
     try:
         return _want(_admitted(path, fetcher, admit), path, wanted, fetcher, parser=parser)
     except (UpstreamError, FormatError, UntrustedError) as error:
+        wanted.files.pop(repomd, None)
         wanted.leave_out(repomd, error.message)
         return []
 
@@ -53,11 +52,11 @@ def _want(admitted: dict[str, bytes], path: str, wanted: Wanted, fetcher: Fetche
     kept = [_kept(name, data, wanted, fetcher) for name, data in admitted.items()]
     with fetcher.sink.open(kept[0].sha256) as file:
         records = parser.records(file, where=shown(kept[0].path))
-    primary = require_primary(want_records([_record(path, one) for one in records], wanted), wanted)
+    primary = require_primary(want_records([record_in(f"{path}/", one) for one in records], wanted), wanted)
     kept.append(fetcher.one(primary.href, wanted.files[primary.href]))
     with fetcher.sink.open(kept[-1].sha256) as file:
         listed = parser.packages(file, unpacked_as(primary), where=shown(primary.href))
-    want_packages((_listed(path, one) for one in listed), wanted)
+    want_packages((listed_in(f"{path}/", one) for one in listed), wanted)
     return kept
 
 
@@ -65,11 +64,3 @@ def _kept(path: str, data: bytes, wanted: Wanted, fetcher: Fetcher) -> Entry:
     entry = fetcher.keep(path, data)
     wanted.add(path, Expected(entry.size, ("sha256", entry.sha256)))
     return entry
-
-
-def _record(path: str, record: Record) -> Record:
-    return replace(record, href=f"{path}/{record.href}")
-
-
-def _listed(path: str, listed: Listed) -> Listed:
-    return replace(listed, package=replace(listed.package, href=f"{path}/{listed.package.href}"))

@@ -1,6 +1,7 @@
 """The files a repository consists of: each path once, judged by the name grammar, with what is known of it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from posixpath import normpath
 
 from issmedia.base.errors import FormatError, Problem
 from issmedia.content.base import Expected
@@ -8,7 +9,10 @@ from issmedia.content.yum.checksums import checksum_fault, strong_checksum
 from issmedia.content.yum.parsed import Delta, Listed, Record
 from issmedia.model.documents import LeftOut
 from issmedia.model.names import collisions, path_fault, shown
-from issmedia.model.package import Package
+from issmedia.model.package import Nevra, Package
+
+Called = Mapping[str, tuple[Nevra, ...]]
+"""What metadata call packages, by their paths: one name, or two that differ, though more may."""
 
 REPOMD = "repodata/repomd.xml"
 _MAX_RECORD = 8 << 30
@@ -23,6 +27,8 @@ class Wanted:
     def __init__(self) -> None:
         self.files: dict[str, Expected] = {}
         self.left_out: list[LeftOut] = []
+        self.called: dict[str, tuple[Nevra, ...]] = {}
+        """As `Called`; whatever the name grammar thinks of an href, clients follow it."""
 
     def add(self, path: str, expected: Expected, *, base: str | None = None) -> bool:
         """Want a file, unless its name or its `xml:base` forbids that; say whether it is wanted."""
@@ -44,6 +50,13 @@ class Wanted:
     def leave_out(self, path: str, reason: str) -> None:
         """Report a file that cannot be had; a name is made safe to show."""
         self.left_out.append(LeftOut(shown(path), reason))
+
+    def call(self, href: str, name: Nevra) -> None:
+        """Note what metadata call a package. Of names that differ one is wrong: two of them tell as much as all."""
+        path = href if (plain := normpath(href)) == href else plain  # one object where it is the same text
+        names = self.called.get(path, ())
+        if name not in names and len(names) < 2:
+            self.called[path] = (*names, name)
 
     def problems(self) -> list[Problem]:
         """Give the first hundred of what is left out, for an error."""
@@ -67,7 +80,7 @@ def want_records(records: Iterable[Record], wanted: Wanted) -> list[Record]:
 
 def want_packages(listed: Iterable[Listed], wanted: Wanted) -> list[Package]:
     """Want each package once; give those wanted, in order. `UpstreamError` where a checksum proves nothing."""
-    packages = (one.package for one in listed if wanted.add(one.package.href, _expected(one.package), base=one.base))
+    packages = (one.package for one in listed if _want_package(one, wanted))
     return list({package.href: package for package in packages}.values())
 
 
@@ -99,6 +112,12 @@ def want_listing(listing: dict[str, int], wanted: Wanted) -> None:
             wanted.leave_out(path, "is a link, or no regular file")
         else:
             wanted.add(path, Expected(size=size, limit=size))
+
+
+def _want_package(listed: Listed, wanted: Wanted) -> bool:
+    one = listed.package
+    wanted.call(one.href, Nevra(one.name, one.epoch or "0", one.version, one.release, one.arch))
+    return wanted.add(one.href, _expected(one), base=listed.base)
 
 
 def _expected_record(record: Record) -> Expected:
