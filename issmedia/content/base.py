@@ -102,7 +102,8 @@ class Synced(msgspec.Struct, frozen=True):
     """What a sync found. `unchanged` says the previous tree still is upstream's; `incomplete` what could not be had.
 
     `signed_metadata` says that clients shall ask for a signature: once upstream signs, it stays. `selected` says of a
-    selection from what it was made. `trust` is what checking signatures gave, None where nobody looked.
+    selection from what it was made, `upstream_signed` that the repomd.xml it was chosen by is signed, or ever was.
+    `trust` is what checking signatures gave, None where nobody looked.
     """
 
     tree: Tree
@@ -112,10 +113,11 @@ class Synced(msgspec.Struct, frozen=True):
     unchanged: bool = False
     selected: Selected | None = None
     trust: Outcome | None = None
+    upstream_signed: bool = False
 
 
 class Previous(msgspec.Struct, frozen=True):
-    """The snapshot before: its tree, whether anything was missing from it, and whether its metadata were signed.
+    """The snapshot before: its tree, whether anything was missing from it, and whether upstream ever signed metadata.
 
     `selected` is from what it was made, where it was a selection; `trust` what checking signatures gave.
     """

@@ -193,9 +193,11 @@ class Names:
         )
 
     def ever_signed(self, path: str) -> bool:
-        """Say whether any snapshot of a repository, also one that was left, had metadata with a signature."""
-        seen = self.snapshots(path)
-        return any(one.signed_metadata or (one.trust is not None and one.trust.saw_signature) for one in seen)
+        """Say whether any snapshot of a repository, also one that was left, was of metadata with a signature."""
+        return any(
+            one.signed_metadata or one.upstream_signed or (one.trust is not None and one.trust.saw_signature)
+            for one in self.snapshots(path)
+        )
 
     def doubt(self, path: str) -> None:
         """Forget what signatures were worth in all snapshots of a repository, by keys that are gone."""

@@ -71,9 +71,8 @@ def sync(
     changed = before is None or _facts(before) != _facts(snapshot)
     if changed:
         _record(depot, before, snapshot, inventory, now=now)
-    elif before is not None and (before.selected, before.trust) != (snapshot.selected, snapshot.trust):
-        with depot.catalog.changing() as db:
-            db.names.restate(replace(before, selected=snapshot.selected, trust=snapshot.trust))
+    elif before is not None:
+        _restate(depot, before, snapshot)
     return _result(snapshot, changed=changed)
 
 
@@ -237,6 +236,7 @@ def _snapshot(repository: Repository, upstream: Upstream, found: Synced, invento
         source=upstream.url,
         selected=found.selected,
         trust=found.trust,
+        upstream_signed=found.upstream_signed,
     )
 
 
@@ -254,6 +254,14 @@ def _record(depot: OwnedDepot, before: Snapshot | None, snapshot: Snapshot, inve
             "moved": moved_facts(moved),
         }
         db.ledger.append("sync", facts, now=now)
+
+
+def _restate(depot: OwnedDepot, before: Snapshot, now: Snapshot) -> None:
+    """Write down what is known anew of a snapshot that stays."""
+    known = replace(before, selected=now.selected, trust=now.trust, upstream_signed=now.upstream_signed)
+    if known != before:
+        with depot.catalog.changing() as db:
+            db.names.restate(known)
 
 
 def _result(snapshot: Snapshot, *, changed: bool) -> SyncResult:

@@ -230,6 +230,39 @@ def test_054_a_rollback_does_not_forget_that_upstream_signs(site: Site, upstream
     assert_refused(site, 6, REPOMD, "unsigned: upstream has no signature of it")
 
 
+@pytest.mark.parametrize("patient", [False, True], ids=["at once", "long before"])
+def test_054_a_selection_does_not_forget_that_upstream_signs_before_a_key_is_pinned(
+    site: Site, upstream: Path, tmp_path: Path, patient: bool
+) -> None:
+    """The attacker strips the signature before the site pins the key: that day, or so early that a sync saw it."""
+    site.do("repo", "add", "p/part", upstream, "--newest", "1")
+    site.do("repo", "remove", "p/zoo", "--yes")
+    site.do("sync")
+    strip(upstream)
+    if patient:
+        site.do("sync")
+        revise(upstream)
+    site.do("publish", "--base-url", "http://hq.example")
+    site.do("repo", "set", "p/part", "--gpg-key", tmp_path / "vendor.asc")
+
+    assert_refused(site, 6, REPOMD, "unsigned: upstream has no signature of it")
+    assert "repo_gpgcheck=0" in (site.root / "published/issmedia.repo").read_text()
+
+
+def test_054_a_selection_of_a_signed_upstream_that_nobody_judged_is_told_so_later(
+    site: Site, upstream: Path, tmp_path: Path
+) -> None:
+    """The attacker strips the signature and nothing else, where the site once chose not to look at any."""
+    choices = ("--newest", "1", "--gpg-key", tmp_path / "vendor.asc", "--gpgcheck", "off", "--repo-gpgcheck", "off")
+    site.do("repo", "remove", "p/zoo", "--yes")
+    site.do("repo", "add", "p/part", upstream, *choices)
+    site.do("sync")
+    (upstream / ASC).unlink()
+    site.do("repo", "set", "p/part", "--gpgcheck", "default", "--repo-gpgcheck", "default")
+
+    assert_refused(site, 6, REPOMD, "unsigned: upstream has no signature of it")
+
+
 def add_variant(upstream: Path, package: bytes, layout: str = FLAT, key: OpenPGPKey | None = None) -> None:
     """Put a repository of a package in Extra, and name it in .treeinfo as that of a variant."""
     extra = build_repo(upstream / "Extra", [package], layout=layout)

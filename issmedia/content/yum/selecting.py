@@ -7,7 +7,8 @@
 4. What was chosen is fetched, and the kickstart tree unless that is not wanted. Signatures of packages are judged.
 5. Repodata are made as for a part of a repository, dated by upstream's revision: same upstream, same bytes.
 
-Upstream's repomd.xml and its signature are not in the tree: it is another repository now, which nobody signed.
+Upstream's repomd.xml and its signature are not in the tree: it is another repository now, which nobody signed. That
+upstream signs is remembered all the same, for the day on which a key is pinned.
 """
 
 from collections.abc import Iterator, Sequence
@@ -62,7 +63,8 @@ def sync_selection(
             if previous is not None and same and trusting.is_settled():
                 return Synced(previous.tree, None, False, unchanged=True, selected=selected, trust=previous.trust)
             syncing = Syncing(fetcher, repomd, None, parser or Parser(), trusting=trusting)
-            return _Selecting(syncing, choice).run(selected)
+            was_signed = previous is not None and previous.signed_metadata
+            return _Selecting(syncing, choice).run(selected, was_signed=was_signed)
 
     return in_one_moment(fetcher, attempt)
 
@@ -76,15 +78,22 @@ class _Selecting:
         self.documents: set[str] = set()
         self.whole: frozenset[str] = frozenset()
 
-    def run(self, selected: Selected) -> Synced:
+    def run(self, selected: Selected, *, was_signed: bool) -> Synced:
         """Do steps 2 to 5, once upstream may be believed."""
         self.syncing.judge_metadata()
         packages = self.choose(self.read_documents())
         self.fetch(packages)
         tree, made = self.remake([one for one in packages if one.href in self.syncing.entries])
         left_out = tuple(sorted(self.syncing.wanted.left_out, key=lambda one: one.path))
-        trust = self.syncing.trusting.outcome
-        return Synced(tree, self.inventory(made, packages), False, left_out, selected=selected, trust=trust)
+        return Synced(
+            tree,
+            self.inventory(made, packages),
+            False,
+            left_out,
+            selected=selected,
+            trust=self.syncing.trusting.outcome,
+            upstream_signed=was_signed or self.syncing.signature is not None,
+        )
 
     def read_documents(self) -> list[Package]:
         """Do step 2; give the packages that upstream has."""
