@@ -56,9 +56,9 @@ class Snapshot(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     `signed_metadata` says that upstream signed its repomd.xml, now or in an earlier snapshot; `bundle` is the id of the
     bundle it came by, `origin` the id of the site that made that, `origin_taken` when that site took the snapshot.
-    `selected` says of a selection from what it was made; its metadata are ours, and unsigned; `upstream_signed`
-    says that the repomd.xml it was chosen by had a signature, then or before. `trust` is what checking upstream's signatures
-    gave, None where nobody looked.
+    `selected` says of a selection from what it was made; its metadata are ours, and unsigned; `upstream_signed` says of
+    it that upstream's repomd.xml had a signature, then or before. `trust` is what checking upstream's signatures gave,
+    None where nobody looked.
     """
 
     repository: str
