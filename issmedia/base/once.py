@@ -2,7 +2,6 @@
 
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
@@ -13,7 +12,7 @@ class Once(Generic[T]):
 
     def __init__(self) -> None:
         self._guard = threading.Lock()
-        self._running: dict[str, Future[T | None]] = {}
+        self._running: dict[str, _Running[T]] = {}
 
     def do(self, name: str, work: Callable[[], T]) -> T:
         """Give what `work` gives, or what another thread's work of this name gives.
@@ -24,18 +23,31 @@ class Once(Generic[T]):
             with self._guard:
                 running = self._running.get(name)
                 if running is None:
-                    mine = self._running[name] = Future()
+                    mine = self._running[name] = _Running()
             if running is None:
                 return self._done(name, mine, work)
             if (found := running.result()) is not None:
                 return found
 
-    def _done(self, name: str, mine: "Future[T | None]", work: Callable[[], T]) -> T:
-        found: T | None = None
+    def _done(self, name: str, mine: "_Running[T]", work: Callable[[], T]) -> T:
         try:
-            found = work()
-            return found
+            mine.found = work()
+            return mine.found
         finally:
             with self._guard:
                 del self._running[name]
-            mine.set_result(found)
+            mine.ended.release()
+
+
+class _Running(Generic[T]):
+    """Work that one thread does; `ended` is locked until then. A future would cost more than most have use for."""
+
+    def __init__(self) -> None:
+        self.found: T | None = None
+        self.ended = threading.Lock()
+        self.ended.acquire()
+
+    def result(self) -> T | None:
+        """Wait, and give what was found; None where the work failed."""
+        with self.ended:
+            return self.found

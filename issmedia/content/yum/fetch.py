@@ -7,6 +7,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 
 from issmedia.base.digest import Digest, digest_of, take_all
 from issmedia.base.errors import UpstreamError
@@ -139,14 +140,14 @@ class Fetcher:
             return LeftOut(shown(path), error.message)
 
     def _fetched(self, path: str, expected: Expected, answered: list[str]) -> Entry:
-        @contextmanager
-        def opening(start: int) -> Iterator[Stream]:
-            with self.upstream.open(path, start=start) as stream:
-                answered.append(path)
-                yield _Stoppable(stream, self._stop)
-
         self.upstream.begin()
-        return entry_of(path, self.sink.fetch(opening, expected))
+        return entry_of(path, self.sink.fetch(partial(self._opening, path, answered), expected))
+
+    @contextmanager
+    def _opening(self, path: str, answered: list[str], start: int) -> Iterator[Stream]:
+        with self.upstream.open(path, start=start) as stream:
+            answered.append(path)
+            yield _Stoppable(stream, self._stop)
 
     def _counted(self, found: Entry | LeftOut) -> Entry | LeftOut:
         self.report(Advanced(1, found.size if isinstance(found, Entry) else 0))
