@@ -165,6 +165,6 @@ def _version(context: click.Context, wanted: bool) -> None:
     from importlib.metadata import version
 
     click.echo(f"issmedia {__version__}")
-    stands_on = ("click", "createrepo-c", "cryptography", "msgspec", "urllib3", "zstandard")
+    stands_on = ("click", "createrepo-c", "cryptography", "msgspec", "pycurl", "zstandard")
     click.echo(", ".join(f"{name} {version(name)}" for name in stands_on))
     context.exit()

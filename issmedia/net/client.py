@@ -2,29 +2,28 @@
 
 Nothing here is trusted: bodies are streamed to a caller who caps them, answers to be retried are closed unread. No
 redirect leads from https to http, and neither a password, a token nor the client certificate goes to a host that the
-operator did not name. All retries are made here, none by urllib3, for its waits cannot be ended.
+operator did not name. All retries are made here, for only our waits can be ended.
 """
 
 import contextlib
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from urllib.parse import urljoin, urlsplit
-
-import urllib3
-from urllib3 import exceptions
 
 from issmedia import __version__
 from issmedia.base.digest import CHUNK, take_all
 from issmedia.base.errors import UpstreamError
 from issmedia.model.names import shown
 from issmedia.model.transport import NOTHING_CHOSEN, Transport
-from issmedia.net.connections import Connections, Flight, Identity, basic
+from issmedia.net.connections import Answer, Connections, Flight, Place, basic
+from issmedia.net.heads import Head
+from issmedia.net.identity import Identity
 from issmedia.net.manners import Manners, Pace
 from issmedia.net.proxies import Proxy, parse_proxy, proxy_for
 from issmedia.net.secrets import Secrets
-from issmedia.net.words import NO_ANSWER, reason, refusal
+from issmedia.net.words import NO_ANSWER, hint, is_final, reason, refusal
 
 _HOPS = 5
 _GIVE_UP = 8
@@ -32,9 +31,6 @@ _GIVE_UP = 8
 
 _PART = 64 << 10
 """Bytes read at a time where a rate is set."""
-
-_SHORT = 4096
-"""Bytes of the body of a refusal that are worth reading for the connection's sake."""
 
 _TRANSIENT = frozenset({408, 429, 500, 502, 503, 504})
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
@@ -57,11 +53,22 @@ class Access:
 class HttpStream:
     """The body of an answer, as it arrives; `start` is where in the file it begins."""
 
-    def __init__(self, response: urllib3.BaseHTTPResponse, where: str, paces: Sequence[Pace], start: int) -> None:
+    def __init__(
+        self, answer: Answer, start: int, *, paces: Sequence[Pace], landed: Callable[[], None], where: str
+    ) -> None:
         self.start = start
-        self._response = response
-        self._where = where
+        self._readinto = answer.readinto
+        self._leave = answer.close
         self._paces = paces
+        self._landed = landed
+        self._where = where
+
+    def close(self) -> None:
+        """Let go of the connection: it serves again if this was read to its end."""
+        try:
+            self._leave()
+        finally:
+            self._landed()
 
     @property
     def fileno(self) -> int | None:
@@ -70,15 +77,14 @@ class HttpStream:
 
     def readinto(self, buffer: memoryview, /) -> int:
         """Read on into a buffer; 0 at the end. `UpstreamError` where the body ends early."""
-        most = min(len(buffer), _PART if self._paces else CHUNK)
+        part = buffer[: _PART if self._paces else CHUNK]
         try:
-            data = self._response.read(most, decode_content=False)
+            count = self._readinto(part)
         except NO_ANSWER as cause:
             raise UpstreamError(f"the transfer broke off: {reason(cause)}", where=self._where) from cause
         for pace in self._paces:
-            pace.passed(len(data))
-        buffer[: len(data)] = data
-        return len(data)
+            pace.passed(count)
+        return count
 
 
 class Client:
@@ -93,8 +99,12 @@ class Client:
         self._pace = Pace(manners, self._interrupted)
         self._failed: dict[str, int] = {}
         self._flights: set[Flight] = set()
-        self._identities: dict[str, Identity] = {}
+        self._places: dict[str, Place] = {}
+        self._paces = [self._pace] if manners.rate else []
+        """What slows this down: the rate of this repository, and that of the run."""
         self._guard = threading.Lock()
+        if self._connections.pace is not None:
+            self._paces.append(self._connections.pace)
         if access.transport.client_cert or access.transport.ca_bundle:
             self._connections.require_files(access.transport)  # before anybody is asked
 
@@ -104,13 +114,28 @@ class Client:
 
         An `extra` request is made at once, however many others are under way.
         """
-        with self._flight(extra=extra) as flight:
-            response, begins = self._answer(url, flight, start, tries or self.manners.tries)
-            try:
-                yield HttpStream(response, url, self._paces(), begins)
-            finally:
-                response.close()
-                response.release_conn()
+        stream = self.open(url, start=start, tries=tries, extra=extra)
+        try:
+            yield stream
+        finally:
+            stream.close()
+
+    def open(self, url: str, *, start: int = 0, tries: int | None = None, extra: bool = False) -> HttpStream:
+        """Do as `get`; whoever calls this must close the stream."""
+        flight = self._connections.flight(self._interrupted, extra=extra)
+        with self._guard:
+            self._flights.add(flight)
+        try:
+            answer, begins = self._answer(url, flight, start, tries or self.manners.tries)
+        except BaseException:
+            self._landed(flight)
+            raise
+        return HttpStream(answer, begins, paces=self._paces, landed=lambda: self._landed(flight), where=url)
+
+    def _landed(self, flight: Flight) -> None:
+        flight.rest()
+        with self._guard:
+            self._flights.discard(flight)
 
     def pause(self, failures: int) -> None:
         """Wait before what failed so often is asked for again."""
@@ -129,63 +154,47 @@ class Client:
         if self._own:
             self._connections.close()
 
-    @contextlib.contextmanager
-    def _flight(self, *, extra: bool) -> Iterator[Flight]:
-        with self._connections.flight(self._interrupted, extra=extra) as flight:
-            with self._guard:
-                self._flights.add(flight)
-            try:
-                yield flight
-            finally:
-                with self._guard:
-                    self._flights.discard(flight)
-
-    def _paces(self) -> list[Pace]:
-        """Give what slows this down: the rate of this repository, and that of the run."""
-        own = [self._pace] if self.manners.rate else []
-        return own if self._connections.pace is None else [*own, self._connections.pace]
-
-    def _answer(self, url: str, flight: Flight, start: int, tries: int) -> tuple[urllib3.BaseHTTPResponse, int]:
+    def _answer(self, url: str, flight: Flight, start: int, tries: int) -> tuple[Answer, int]:
         """Follow redirects to an answer of 200, or 206 for the middle, or raise; say where the body begins."""
         target = url
         for _ in range(_HOPS):
-            response = self._patiently(target, flight, start, tries, where=url)
-            if response.status == HTTPStatus.OK:
-                return response, 0
-            if start and response.status == HTTPStatus.PARTIAL_CONTENT and _begins_at(response, start):
-                return response, start
-            _let_go(response)
-            if start and response.status in (HTTPStatus.PARTIAL_CONTENT, HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE):
+            answer = self._patiently(target, flight, start, tries, where=url)
+            head = answer.head
+            if head.status == HTTPStatus.OK:
+                return answer, 0
+            if start and head.status == HTTPStatus.PARTIAL_CONTENT and _begins_at(head, start):
+                return answer, start
+            answer.skip()
+            if start and head.status in (HTTPStatus.PARTIAL_CONTENT, HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE):
                 return self._answer(url, flight, 0, tries)
-            if response.status not in _REDIRECTS:
-                raise refusal(response.status, url)
-            target = redirect_target(target, response.headers.get("Location", ""), where=url)
+            if head.status not in _REDIRECTS:
+                raise refusal(head.status, url)
+            target = redirect_target(target, head.location, where=url)
         raise UpstreamError(f"more than {_HOPS} redirects", where=url)
 
-    def _patiently(self, url: str, flight: Flight, start: int, tries: int, *, where: str) -> urllib3.BaseHTTPResponse:
+    def _patiently(self, url: str, flight: Flight, start: int, tries: int, *, where: str) -> Answer:
         """Ask again while there is no answer or one that may pass, each time after a longer wait."""
         for failures in range(1, tries):
-            asked: str | None = None
+            asked = ""
             try:
-                response = self._ask(url, flight, start, where=where)
-            except exceptions.SSLError as cause:
-                raise self._silence(cause, url, where) from cause
-            except NO_ANSWER:
-                pass
+                answer = self._ask(url, flight, start, where=where)
+            except NO_ANSWER as cause:
+                if is_final(cause):
+                    raise self._silence(cause, url, where) from cause
             else:
-                if response.status not in _TRANSIENT:
-                    return response
-                asked = response.headers.get("Retry-After")
-                response.close()
+                if answer.head.status not in _TRANSIENT:
+                    return answer
+                asked = answer.head.retry_after
+                answer.close()
             flight.rest()
             self._pace.pause(self.manners.pause_s(failures, asked))
         try:
-            response = self._ask(url, flight, start, where=where)
+            answer = self._ask(url, flight, start, where=where)
         except NO_ANSWER as cause:
             raise self._silence(cause, url, where) from cause
-        if response.status in _TRANSIENT:
+        if answer.head.status in _TRANSIENT:
             self._count_failure(url)
-        return response
+        return answer
 
     def _count_failure(self, url: str) -> None:
         with self._guard:
@@ -193,10 +202,9 @@ class Client:
 
     def _silence(self, cause: Exception, url: str, where: str) -> UpstreamError:
         self._count_failure(url)
-        tls_hint = "a CA of your own is named by --ca-bundle FILE" if isinstance(cause, exceptions.SSLError) else None
-        return UpstreamError(f"no answer: {reason(cause)}", where=where, hint=tls_hint)
+        return UpstreamError(f"no answer: {reason(cause)}", where=where, hint=hint(cause))
 
-    def _ask(self, url: str, flight: Flight, start: int, *, where: str) -> urllib3.BaseHTTPResponse:
+    def _ask(self, url: str, flight: Flight, start: int, *, where: str) -> Answer:
         flight.begin()
         if self._interrupted.is_set():
             raise UpstreamError("fetching was given up", where=where)
@@ -205,13 +213,15 @@ class Client:
             raise UpstreamError(f"not asked for: {_GIVE_UP} files got no answer or were put off", where=where)
         credentials = self._credentials(origin)
         headers = _HEADERS | ({"Range": f"bytes={start}-"} if start else {}) | credentials
-        identity = self._identities.get(origin)
-        if identity is None:
-            identity = self._identities[origin] = self._identity(url, origin, credentials.get("Authorization", ""))
-        response = self._connections.ask(url, headers, identity, flight=flight, timeout_s=self.manners.timeout_s)
-        if response.status not in _TRANSIENT:
+        place = self._places.get(origin)
+        if place is None:
+            identity = self._identity(url, origin, credentials.get("Authorization", ""))
+            place = self._places[origin] = self._connections.place(identity, origin)
+        timeout_s, steady = self.manners.timeout_s, not self._paces
+        answer = self._connections.ask(url, headers, place, flight=flight, timeout_s=timeout_s, steady=steady)
+        if answer.head.status not in _TRANSIENT:
             self._failed.pop(origin, None)
-        return response
+        return answer
 
     def _credentials(self, origin: str) -> dict[str, str]:
         """Give the header for an origin that the operator named, by https: for any other, none."""
@@ -268,13 +278,5 @@ def read_whole(client: Client, url: str, *, limit: int, tries: int | None = None
     return data
 
 
-def _begins_at(response: urllib3.BaseHTTPResponse, start: int) -> bool:
-    return response.headers.get("Content-Range", "").startswith(f"bytes {start}-")
-
-
-def _let_go(response: urllib3.BaseHTTPResponse) -> None:
-    """Drop an answer whose body nobody wants; a short one is read, so that its connection serves again."""
-    if response.length_remaining is not None and response.length_remaining <= _SHORT:
-        with contextlib.suppress(*NO_ANSWER):
-            response.drain_conn()
-    response.close()
+def _begins_at(head: Head, start: int) -> bool:
+    return head.content_range.startswith(f"bytes {start}-")

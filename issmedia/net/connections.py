@@ -6,79 +6,76 @@ What a server or a proxy is shown, and must show, keeps connections apart: reque
 
 import base64
 import contextlib
-import http.client
-import socket
-import ssl
+import queue
 import threading
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
-
-import urllib3
-from urllib3 import connection
+from collections.abc import Callable, Mapping
 
 from issmedia.model.transport import Transport
 from issmedia.net import tls
+from issmedia.net.curl import Handle, TransferError
+from issmedia.net.heads import Head
+from issmedia.net.identity import Identity
 from issmedia.net.manners import Manners, Pace
-from issmedia.net.proxies import Proxy
 
 MOST = 8
 """Connections in use at a time, unless somebody says otherwise."""
 
-_MOST_INTERIM = 8
-"""Answers to one request, of which all but the last are of status 100."""
+_KEPT = 256
+"""Connections that are kept while nobody uses them."""
 
-_HOSTS = 256
-"""Hosts of one identity whose connections are kept."""
+Turns = queue.SimpleQueue[None]
+"""Holds as many as may still be taken."""
+
+_SHORT = 4096
+"""Bytes of the body of a refusal that are worth reading for the connection's sake."""
 
 
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """What is shown and demanded: our certificate with its key, the CAs, the proxy with its password, credentials."""
+class Place:
+    """Where connections lead to, and whose they are; those that nobody uses, with that of the last user last."""
 
-    scheme: str
-    ca_bundle: str | None = None
-    client_cert: str | None = None
-    client_key: str | None = None
-    proxy: Proxy | None = None
-    authorization: str = field(default="", repr=False)
+    def __init__(self, identity: Identity) -> None:
+        self.identity = identity
+        self.idle: list[Handle] = []
 
 
 class Flight:
-    """One request and its answer: has a turn while it goes on, and can be ended by another thread."""
+    """One request and its answers: has a turn while it goes on, and can be ended by another thread."""
 
-    def __init__(self, ended: threading.Event, turns: threading.Semaphore | None) -> None:
+    def __init__(self, ended: threading.Event, turns: Turns | None) -> None:
         self._ended = ended
         self._turns = turns
         self._has_turn = False
-        self._socket: socket.socket | None = None
+        self._handle: Handle | None = None
+        self._guard = threading.Lock()
 
     def begin(self) -> None:
         """Wait for a turn."""
         if self._turns and not self._has_turn:
-            self._turns.acquire()
+            self._turns.get()
             self._has_turn = True
 
     def rest(self) -> None:
         """Give the turn to others."""
         if self._turns and self._has_turn:
             self._has_turn = False
-            self._turns.release()
+            self._turns.put(None)
 
-    def uses(self, one: socket.socket) -> None:
-        """Learn the socket; where the end came before, it is shut down here."""
-        self._socket = one
+    def uses(self, one: Handle | None) -> None:
+        """Learn the connection, or that there is none any more; where the end came before, it is ended here."""
+        with self._guard:
+            self._handle = one
         if self._ended.is_set():
             self.end()
 
     def end(self) -> None:
-        """Have reads that are blocked fail: below TLS, whose own call is not for two threads."""
-        if self._socket is not None:
-            with contextlib.suppress(OSError):
-                socket.socket.shutdown(getattr(self._socket, "socket", self._socket), socket.SHUT_RDWR)
+        """Have what waits for the connection fail."""
+        with self._guard:
+            if self._handle is not None:
+                self._handle.end()
 
 
 class Connections:
-    """Pools of connections, by identity; `most` are in use at a time, and `rate` bytes a second pass over all.
+    """Connections, by identity and origin; `most` are in use at a time, and `rate` bytes a second pass over all.
 
     `wait` replaces waiting, for tests.
     """
@@ -88,52 +85,59 @@ class Connections:
     ) -> None:
         self.most = most
         self._interrupted = threading.Event()
-        self._turns = threading.Semaphore(most)
+        self._turns: Turns = queue.SimpleQueue()
+        for _ in range(most):
+            self._turns.put(None)
         self.pace = Pace(Manners(rate=rate, wait=wait), self._interrupted) if rate else None
-        self._pools: dict[Identity, urllib3.PoolManager] = {}
-        self._contexts: dict[tuple[str | None, ...], ssl.SSLContext] = {}
-        self._here = threading.local()
+        self._places: dict[tuple[Identity, str], Place] = {}
+        self._kept = 0
+        self._checked: set[tuple[str | None, ...]] = set()
         self._guard = threading.Lock()
 
-    @contextlib.contextmanager
-    def flight(self, ended: threading.Event, *, extra: bool = False) -> Iterator[Flight]:
+    def flight(self, ended: threading.Event, *, extra: bool = False) -> Flight:
         """Prepare a request that `ended` ends; an `extra` one waits for no turn."""
-        flight = Flight(ended, None if extra else self._turns)
-        try:
-            yield flight
-        finally:
-            flight.rest()
+        return Flight(ended, None if extra else self._turns)
+
+    def place(self, identity: Identity, origin: str) -> Place:
+        """Give the place of connections to an origin."""
+        with self._guard:
+            return self._places.setdefault((identity, origin), Place(identity))
 
     def ask(
-        self, url: str, headers: Mapping[str, str], identity: Identity, *, flight: Flight, timeout_s: float
-    ) -> urllib3.BaseHTTPResponse:
-        """Send a request when its turn comes; give the answer, its body unread."""
+        self, url: str, headers: Mapping[str, str], place: Place, *, flight: Flight, timeout_s: float, steady: bool
+    ) -> "Answer":
+        """Send a request when its turn comes; give the answer, its body unread. `steady` as of `Handle.ask`."""
         flight.begin()
-        self._here.flight = flight
-        return self._pool(identity).urlopen(
-            "GET",
-            url,
-            headers=headers,
-            redirect=False,
-            preload_content=False,
-            decode_content=False,
-            timeout=urllib3.Timeout(connect=timeout_s, read=timeout_s),
-        )
+        handle = self._handle(place)
+        flight.uses(handle)
+        try:
+            lines = [f"{name}: {value}" for name, value in headers.items()]
+            head = handle.ask(url, lines, timeout_s=timeout_s, steady=steady)
+        except BaseException:
+            flight.uses(None)
+            handle.close()
+            raise
+        return Answer(head, handle, lambda: self._give_back(place, handle, flight))
 
     def require_files(self, transport: Transport) -> None:
         """Raise `UsageError` where certificates cannot be used."""
+        wanted = (transport.ca_bundle, transport.client_cert, transport.client_key)
         with self._guard:
-            self._context(transport.ca_bundle, transport.client_cert, transport.client_key)
+            if wanted not in self._checked:
+                tls.context(transport, ours=True)
+                self._checked.add(wanted)
 
     def interrupt(self) -> None:
         """Let nobody wait for the rate any more."""
         self._interrupted.set()
 
     def close(self) -> None:
-        """Close every connection."""
+        """Close every connection that nobody uses."""
         with self._guard:
-            for pool in self._pools.values():
-                pool.clear()
+            idle = [one for place in self._places.values() for one in place.idle]
+            self._places, self._kept = {}, 0
+        for one in idle:
+            one.close()
 
     def __enter__(self) -> "Connections":
         return self
@@ -141,98 +145,50 @@ class Connections:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _pool(self, identity: Identity) -> urllib3.PoolManager:
+    def _handle(self, place: Place) -> Handle:
         with self._guard:
-            if identity not in self._pools:
-                self._pools[identity] = self._new_pool(identity)
-            return self._pools[identity]
+            if place.idle:
+                self._kept -= 1
+                return place.idle.pop()
+        return Handle(place.identity)
 
-    def _context(self, ca_bundle: str | None, cert: str | None, key: str | None) -> ssl.SSLContext:
-        wanted = (ca_bundle, cert, key)
-        if wanted not in self._contexts:
-            shows = Transport(ca_bundle=ca_bundle, client_cert=cert, client_key=key)
-            self._contexts[wanted] = tls.context(shows, ours=True)
-        return self._contexts[wanted]
+    def _give_back(self, place: Place, handle: Handle, flight: Flight) -> None:
+        """Keep a connection for the next request, where it can serve again and there is room."""
+        flight.uses(None)
+        with self._guard:
+            keeps = handle.is_free and self._kept < _KEPT
+            if keeps:
+                self._kept += 1
+                place.idle.append(handle)
+        if not keeps:
+            handle.close()
 
-    def _new_pool(self, identity: Identity) -> urllib3.PoolManager:
-        context = None
-        if identity.scheme == "https":
-            context = self._context(identity.ca_bundle, identity.client_cert, identity.client_key)
-        if (proxy := identity.proxy) is None:
-            pool = urllib3.PoolManager(_HOSTS, maxsize=self.most, retries=False, ssl_context=context)
-        else:
-            login = {"Proxy-Authorization": basic(proxy.username, proxy.password)} if proxy.username else None
-            secure = proxy.url.startswith("https:")
-            pool = urllib3.ProxyManager(
-                proxy.url,
-                _HOSTS,
-                proxy_headers=login,
-                proxy_ssl_context=self._context(identity.ca_bundle, None, None) if secure else None,
-                maxsize=self.most,
-                retries=False,
-                ssl_context=context,
-            )
-        pool.pool_classes_by_scheme = _pools_that_tell(lambda used: self._here.flight.uses(used))
-        return pool
+
+class Answer:
+    """An answer: its head, and its body as it arrives. Whoever got it must `close` it."""
+
+    def __init__(self, head: Head, handle: Handle, leave: Callable[[], None]) -> None:
+        self.head = head
+        self.readinto = handle.readinto
+        self._handle = handle
+        self._leave: Callable[[], None] | None = leave
+
+    def close(self) -> None:
+        """Give the connection back, once."""
+        if self._leave:
+            leave, self._leave = self._leave, None
+            leave()
+
+    def skip(self) -> None:
+        """Close an answer whose body nobody wants; a short one is read, so that its connection serves again."""
+        if 0 <= self._handle.length <= _SHORT:
+            buffer = memoryview(bytearray(_SHORT))
+            with contextlib.suppress(TransferError):
+                while self.readinto(buffer):
+                    pass
+        self.close()
 
 
 def basic(user: str, password: str) -> str:
     """Write the header that names a user."""
     return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
-
-
-class _Response(http.client.HTTPResponse):
-    """An answer that is bounded where the standard library's is not."""
-
-    _interim = 0
-
-    def _read_status(self) -> tuple[str, int, str]:
-        """Read a status line; of answers that only announce another, a few are heard."""
-        self._interim += 1
-        if self._interim > _MOST_INTERIM:
-            raise http.client.HTTPException("it announces answers and gives none")
-        status: tuple[str, int, str] = super()._read_status()  # type: ignore[misc]
-        return status
-
-    def _read_next_chunk_size(self) -> int:
-        """Read a chunk's size; the standard library takes negative ones, and then reads without end."""
-        size: int = super()._read_next_chunk_size()  # type: ignore[misc]
-        if size < 0:
-            raise http.client.IncompleteRead(b"")
-        return size
-
-
-def _pools_that_tell(using: Callable[[socket.socket], None]) -> dict[str, type[urllib3.HTTPConnectionPool]]:
-    """Make classes of connection pools that tell, in the thread that asks, which socket it uses."""
-
-    class Http(connection.HTTPConnection):
-        response_class = _Response
-
-        def connect(self) -> None:
-            super().connect()
-            using(self.sock)
-
-        def request(self, *args: object, **kwargs: object) -> None:
-            if self.sock is not None:
-                using(self.sock)
-            super().request(*args, **kwargs)  # type: ignore[arg-type]
-
-    class Https(connection.HTTPSConnection):
-        response_class = _Response
-
-        def connect(self) -> None:
-            super().connect()
-            using(self.sock)
-
-        def request(self, *args: object, **kwargs: object) -> None:
-            if self.sock is not None:
-                using(self.sock)
-            super().request(*args, **kwargs)  # type: ignore[arg-type]
-
-    class HttpPool(urllib3.HTTPConnectionPool):
-        ConnectionCls = Http
-
-    class HttpsPool(urllib3.HTTPSConnectionPool):
-        ConnectionCls = Https
-
-    return {"http": HttpPool, "https": HttpsPool}

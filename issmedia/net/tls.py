@@ -23,6 +23,14 @@ def context(transport: Transport, *, ours: bool) -> ssl.SSLContext:
     return made
 
 
+def authorities(ca_bundle: str | None) -> tuple[str | None, str | None]:
+    """Name the file and the directory of CAs that `context` checks against; None for one that is not there."""
+    if ca_bundle is not None:
+        return ca_bundle, None
+    paths = ssl.get_default_verify_paths()
+    return paths.cafile, paths.capath
+
+
 def _show(made: ssl.SSLContext, certificate: str, key: str) -> None:
     require_private(Path(key))
     try:

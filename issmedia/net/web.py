@@ -10,7 +10,7 @@ import io
 import queue
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from types import TracebackType
 
 from issmedia.base.errors import AbsentError, Problem, UpstreamError
@@ -63,16 +63,18 @@ class HttpUpstream:
             return
         if failures := len(self._broken.get(path, ())):
             self._client.pause(failures)
-        with ExitStack() as stack:
-            base, stream = self._first_that_has(path, start, stack)
-            try:
-                yield stream
-            except UpstreamError:
-                with self._guard:
-                    self._broken.setdefault(path, []).append(base)
-                raise
-        with self._guard:
-            self._broken.pop(path, None)
+        base, stream = self._first_that_has(path, start)
+        try:
+            yield stream
+        except UpstreamError:
+            with self._guard:
+                self._broken.setdefault(path, []).append(base)
+            raise
+        finally:
+            stream.close()
+        if self._broken:
+            with self._guard:
+                self._broken.pop(path, None)
 
     def begin(self) -> None:
         """Wait for nobody."""
@@ -109,17 +111,19 @@ class HttpUpstream:
     def _order(self, path: str) -> list[str]:
         """Say whom to ask for a file: as ranked, those that gave it broken last; for metadata who gave repomd.xml."""
         with self._guard:
+            if len(self._ranked) == 1:
+                return list(self._ranked)
             broken = self._broken.get(path, [])
             home = self._home if path.startswith("repodata/") else ""
             return sorted(self._ranked, key=lambda one: (broken.count(one), one != home))[:_ASKED]
 
-    def _first_that_has(self, path: str, start: int, stack: ExitStack) -> tuple[str, HttpStream]:
+    def _first_that_has(self, path: str, start: int) -> tuple[str, HttpStream]:
         """Open a file at the first mirror that has it; `AbsentError` where all that were asked have not."""
         order, failures = self._order(path), list[UpstreamError]()
         tries = 1 if len(order) > 1 else None
         for base in order:
             try:
-                stream = stack.enter_context(self._client.get(base + quoted(path), start=start, tries=tries))
+                stream = self._client.open(base + quoted(path), start=start, tries=tries)
             except UpstreamError as error:
                 failures.append(error)
                 self._failed(base, error)

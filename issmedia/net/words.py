@@ -1,15 +1,14 @@
 """What went wrong on the wire, in a few words; never with a URL or a header in them."""
 
+import os
 from http import HTTPStatus
-from http.client import HTTPException
-
-from urllib3 import exceptions
 
 from issmedia.base.errors import AbsentError, UpstreamError
 from issmedia.model.names import shown
+from issmedia.net import curl
 
-NO_ANSWER = (exceptions.HTTPError, HTTPException, OSError, UnicodeError)
-"""How urllib3 and the system say that there was no answer, or no end of one."""
+NO_ANSWER = (curl.TransferError, UnicodeError)
+"""How it is said that there was no answer, or no end of one."""
 
 _ABSENT = frozenset({403, 404, 410})
 """403 too: object stores answer so for a file that is not there."""
@@ -19,32 +18,55 @@ _HINTS = {
     407: "the proxy wants a proxy_username and proxy_password, in the file that --credentials names",
 }
 
+_PLAIN = {
+    curl.NO_HOST: "the host's name cannot be resolved",
+    curl.NO_PROXY: "the proxy's name cannot be resolved",
+    curl.TIMED_OUT: "the host is silent",
+    curl.CLOSED: "the connection was closed",
+    curl.CUT_SHORT: "the connection was closed",
+}
+
 
 def refusal(status: int, where: str) -> UpstreamError:
     """Make an answer that is none an error; `AbsentError` where the file is not there."""
-    try:
-        text = f"{status} {HTTPStatus(status).phrase}"
-    except ValueError:
-        text = str(status)
     kind = AbsentError if status in _ABSENT else UpstreamError
-    return kind(f"the server answered {text}", where=where, hint=_HINTS.get(status))
+    return kind(f"the server answered {_answer(status)}", where=where, hint=_HINTS.get(status))
+
+
+def is_final(cause: BaseException) -> bool:
+    """Say whether to ask again is of no use: who cannot be trusted will not be the next time."""
+    return isinstance(cause, curl.TransferError) and cause.failure.is_tls
+
+
+def hint(cause: BaseException) -> str | None:
+    """Say what an operator can do about it, where that is known."""
+    if not isinstance(cause, curl.TransferError):
+        return None
+    if cause.failure.is_tls:
+        return "a CA of your own is named by --ca-bundle FILE"
+    return _HINTS.get(cause.failure.connect_status)
 
 
 def reason(cause: BaseException) -> str:
     """Say what the network did."""
-    if isinstance(cause, exceptions.MaxRetryError) and cause.reason is not None:
-        cause = cause.reason
-    if isinstance(cause, exceptions.NameResolutionError):
-        return "the host's name cannot be resolved"
-    if isinstance(cause, exceptions.TimeoutError) and not isinstance(cause, exceptions.NewConnectionError):
-        return "the host is silent"
-    if isinstance(cause, exceptions.SSLError):
-        return shown(f"TLS: {cause}")
-    inner = cause.__cause__ or cause.__context__ or cause
-    if isinstance(cause, exceptions.ProxyError):
-        return shown(f"the proxy: {inner}")
-    if isinstance(inner, exceptions.IncompleteRead):
-        return f"{inner.partial:,} bytes came, {inner.expected:,} more were announced"
-    if isinstance(inner, exceptions.ProtocolError):
-        return "the connection was closed"
-    return shown(getattr(inner, "strerror", None) or str(inner) or type(inner).__name__)
+    if not isinstance(cause, curl.TransferError):
+        return shown(str(cause) or type(cause).__name__)
+    failure = cause.failure
+    if failure.is_tls:
+        said = "certificate verify failed: " if failure.code == curl.NOT_TRUSTED else ""
+        return shown(f"TLS: {said}{failure.text}")
+    if failure.connect_status >= 300:
+        return f"the proxy answered {_answer(failure.connect_status)}"
+    if failure.code == curl.REFUSED:
+        by = "the proxy: " if failure.by_proxy else ""
+        return shown(by + (os.strerror(failure.errno) if failure.errno else failure.text))
+    if failure.code == curl.CUT_SHORT and failure.lacking > 0:
+        return f"{failure.came:,} bytes came, {failure.lacking:,} more were announced"
+    return _PLAIN.get(failure.code) or shown(failure.text)
+
+
+def _answer(status: int) -> str:
+    try:
+        return f"{status} {HTTPStatus(status).phrase}"
+    except ValueError:
+        return str(status)

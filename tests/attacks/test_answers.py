@@ -36,7 +36,21 @@ def negative(client: socket.socket) -> None:
     client.sendall(CHUNKED + b"-5\r\nabc\r\n0\r\n\r\n")
 
 
-@pytest.mark.parametrize("reply", [negative, endless, only_announcing])
+def endless_head(client: socket.socket) -> None:
+    """Write headers until nobody listens."""
+    client.sendall(b"HTTP/1.1 200 OK\r\n")
+    while True:
+        client.sendall(b"X: y\r\n" * 1000)
+
+
+def endless_trailer(client: socket.socket) -> None:
+    """End the body, and write what may follow it until nobody listens."""
+    client.sendall(CHUNKED + b"0\r\n")
+    while True:
+        client.sendall(b"X: y\r\n" * 1000)
+
+
+@pytest.mark.parametrize("reply", [negative, endless, only_announcing, endless_head, endless_trailer])
 def test_050_an_answer_that_is_none_fails_its_repository_alone(hq: Site, repo: BuiltRepo, reply: object) -> None:
     """The attacker runs an upstream whose answers have sizes below nothing, or never begin."""
     hq.do("repo", "add", "p/good", str(repo.path))

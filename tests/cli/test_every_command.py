@@ -231,7 +231,7 @@ def test_the_version_names_what_it_stands_on(tmp_path: Path) -> None:
     lines = Site(tmp_path).do("--version").out.splitlines()
 
     assert lines[0] == f"issmedia {__version__}"
-    assert all(name in lines[1] for name in ("click", "createrepo-c", "cryptography", "msgspec", "urllib3"))
+    assert all(name in lines[1] for name in ("click", "createrepo-c", "cryptography", "msgspec", "pycurl"))
 
 
 @pytest.mark.parametrize("arguments", [(), ("keys",), ("product",), ("repo",)], ids=str)

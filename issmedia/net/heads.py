@@ -1,0 +1,64 @@
+"""The head of an answer: of all that a server may say there, what is read here."""
+
+from dataclasses import dataclass
+
+_MOST_INTERIM = 8
+"""Answers of status 1xx to one request; they only announce another."""
+
+_MOST_BYTES = 128 << 10
+"""Bytes of all lines of one answer, those of interim ones and trailers with it."""
+
+_READ = frozenset({b"location", b"content-range", b"retry-after"})
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """A status, and the headers that are read; empty where one is absent."""
+
+    status: int
+    location: str = ""
+    content_range: str = ""
+    retry_after: str = ""
+
+
+def fault(lines: list[bytes]) -> str | None:
+    """Say why the lines that came are too many; None where they are not."""
+    if sum(map(len, lines)) > _MOST_BYTES:
+        return "its head has no end"
+    if sum(line.startswith(b"HTTP/") for line in lines) > _MOST_INTERIM:
+        return "it announces answers and gives none"
+    return None
+
+
+def read_head(lines: list[bytes]) -> Head | None:
+    """Read the first head that is no announcement; None where it is not there to its end.
+
+    Of a header that stands there twice, the first counts.
+    """
+    status, found = 0, dict[bytes, bytes]()
+    for line in lines:
+        if not status:
+            status = _status(line)
+        elif not line.rstrip(b"\r\n"):
+            if status >= 200:
+                return Head(status, *(_text(found, name) for name in (b"location", b"content-range", b"retry-after")))
+            status, found = 0, {}
+        elif line[:1] in b"cClLrR":
+            name, _, value = line.partition(b":")
+            if (name := name.strip().lower()) in _READ:
+                found.setdefault(name, value.strip())
+    return None
+
+
+def _status(line: bytes) -> int:
+    """Read a status line; one without a number is an announcement, which nobody believes."""
+    number = line.split(maxsplit=2)[1:2]
+    return int(number[0]) if number and number[0].isdigit() and len(number[0]) == 3 else 100
+
+
+def _text(found: dict[bytes, bytes], name: bytes) -> str:
+    data = found.get(name, b"")
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        return data.decode("latin-1")
