@@ -9,6 +9,7 @@ object a line (`content.yum.parsed`), a slice's bytes behind its line; a refusal
 
 import contextlib
 import datetime
+import importlib
 import os
 import re
 import resource
@@ -27,7 +28,6 @@ from issmedia.content.yum import confined
 from issmedia.content.yum.comps import groups
 from issmedia.content.yum.cutting import Say, say_slices, unpack_wanted
 from issmedia.content.yum.deltas import deltas
-from issmedia.content.yum.modulemd import module_streams
 from issmedia.content.yum.nursery import BUFFER, serve
 from issmedia.content.yum.parsed import (
     READY,
@@ -52,6 +52,8 @@ _CVE = re.compile(r"CVE-[0-9]{4}-[0-9]{4,19}\Z")
 def parse_document(request: bytes) -> None:
     """Parse one document; returns when all of it was said, and exits with `REFUSED` when it was refused."""
     job = msgspec.json.decode(request, type=Job)
+    if job.kind == "modules":
+        load_yaml()
     with confined.refusing(createrepo_c.CreaterepoCError, expat.ExpatError, text=_without_our_places):
         os.write(1, READY)
         with open(1, "wb", BUFFER, closefd=False) as out:
@@ -95,6 +97,8 @@ def _say_content(path: str, say: Say, job: Job, count: int | None) -> None:
     elif job.kind == "group":
         _each(groups, path, say)
     elif job.kind == "modules":
+        from issmedia.content.yum.modulemd import module_streams
+
         _each(module_streams, path, say)
     elif job.kind == "prestodelta":
         _each(deltas, path, say)
@@ -260,5 +264,10 @@ def _issued(record: createrepo_c.UpdateRecord) -> str:
     return ""
 
 
+def load_yaml() -> None:
+    """Load what modules are parsed with, and nothing else: that takes as long as all that is ours."""
+    importlib.import_module("issmedia.content.yum.modulemd")
+
+
 if __name__ == "__main__":
-    serve(parse_document)
+    serve(parse_document, meanwhile=load_yaml)

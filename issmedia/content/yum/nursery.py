@@ -131,8 +131,11 @@ def no_start(who: str, said: bytes) -> IssmediaError:
     )
 
 
-def serve(work: Callable[[bytes], None]) -> None:
-    """Be the nursery: fork a child for each request on the descriptor that the last argument names."""
+def serve(work: Callable[[bytes], None], *, meanwhile: Callable[[], object] = bool) -> None:
+    """Be the nursery: fork a child for each request on the descriptor that the last argument names.
+
+    `meanwhile` is called once, while the first child works: what it loads, later children have.
+    """
     with Connection(int(sys.argv[-1])) as line:
         while True:
             try:
@@ -145,6 +148,8 @@ def serve(work: Callable[[bytes], None]) -> None:
                 _be_child(work, job, handles)
             for fd in handles:
                 os.close(fd)
+            meanwhile()
+            meanwhile = bool
             _, status = os.waitpid(child, 0)
             line.send_bytes(b"%d" % os.waitstatus_to_exitcode(status))
 
