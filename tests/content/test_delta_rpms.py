@@ -45,7 +45,8 @@ def files(directory: Path) -> dict[str, bytes]:
 
 @pytest.mark.parametrize("kind", ["prestodelta", "deltainfo"])
 def test_they_are_fetched_over_the_wire(tmp_path: Path, kind: str) -> None:
-    upstream, sink = repository(tmp_path / "up", prestodelta(), kind=kind), MemorySink()
+    document = prestodelta().replace(b"prestodelta", kind.encode())
+    upstream, sink = repository(tmp_path / "up", document, kind=kind), MemorySink()
 
     with serving(upstream) as server:
         found = sync(server.url, sink)

@@ -28,16 +28,16 @@ _ZSTD_IN = 1 << 10
 
 _MEMORY = 128 << 20
 _PROLOGUE = 64 << 10
-_ROOTS: dict[Kind, str] = {
-    "repomd": "repomd",
-    "primary": "metadata",
-    "filelists": "filelists",
-    "other": "otherdata",
-    "updateinfo": "updates",
-    "group": "comps",
-    "prestodelta": "prestodelta",
+_ROOTS: dict[Kind, tuple[str, ...]] = {
+    "repomd": ("repomd",),
+    "primary": ("metadata",),
+    "filelists": ("filelists",),
+    "other": ("otherdata",),
+    "updateinfo": ("updates",),
+    "group": ("comps",),
+    "prestodelta": ("prestodelta", "deltainfo"),
 }
-"""Root elements of the documents that are XML."""
+"""Root elements that the documents may have that are XML."""
 
 
 class _Bounded(Protocol):
@@ -98,7 +98,7 @@ class _Prologue:
     def __init__(self, kind: Kind) -> None:
         self.seen = False
         self.count: int | None = None
-        self._root = _ROOTS[kind]
+        self._roots = _ROOTS[kind]
         self._may_name_dtd = kind == "group"
         self._size = 0
         self._parser = expat.ParserCreate(namespace_separator=" ")
@@ -131,8 +131,8 @@ class _Prologue:
     def _element(self, name: str, attributes: dict[str, str]) -> None:
         if self.seen:
             return
-        if name.rpartition(" ")[2] != self._root:
-            raise FormatError(f"expected the root element {self._root}, got {shown(name)}")
+        if name.rpartition(" ")[2] not in self._roots:
+            raise FormatError(f"expected the root element {' or '.join(self._roots)}, got {shown(name)}")
         count = attributes.get("packages")
         if count is not None and not (count.isascii() and count.isdigit() and len(count) <= 9):
             raise FormatError(f"packages={shown(count)!r} is no count")
