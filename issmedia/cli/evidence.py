@@ -15,6 +15,7 @@ from issmedia.base.units import bytes_text, count_text
 from issmedia.cli.changes_page import page_parts
 from issmedia.cli.page import Markup, grid, heading, listing, page, paragraph
 from issmedia.cli.trusted import trust_parts
+from issmedia.cli.versions import versions
 from issmedia.depot.depot import Depot, OwnedDepot
 from issmedia.depot.keyring import Keyring
 from issmedia.depot.keys import stored_keys
@@ -111,10 +112,7 @@ def _signer(depot: OwnedDepot, tell: Tell) -> Callable[[bytes], bytes] | None:
 
 
 def _tools() -> dict[str, str]:
-    from importlib.metadata import version  # takes longer to load than all else here
-
-    found = {name: version(name) for name in _STANDS_ON}
-    return {"issmedia": __version__, "python": platform.python_version(), **found}
+    return {"issmedia": __version__, "python": platform.python_version(), **versions(_STANDS_ON)}
 
 
 def _page(report: Report, found: Compared) -> str:
