@@ -34,7 +34,7 @@ ONLY_IN = {
     "createrepo_c": r"issmedia\.content\.yum\.child",
     "cryptography": r"issmedia\.depot\.keys",
     "click": r"issmedia\.cli(\..*)?",
-    "pycurl": r"issmedia\.net\.curl",
+    "pycurl": r"issmedia\.net\.curl(_options)?",
     "rich": r"issmedia\.cli(\..*)?",
     "platformdirs": r"issmedia\.cli(\..*)?",
     "segno": r"issmedia\.cli(\..*)?",

@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 from issmedia.base import buffers
 
-WORTH = 1 << 20
+WORTH = 128 << 10
 """From how many bytes a file is worth it."""
 
 PIECE = buffers.SIZE
@@ -25,20 +25,17 @@ _DIRECT = getattr(os, "O_DIRECT", 0)
 
 
 def begin(fd: int) -> bool:
-    """Let writes go past the page cache; False where the file system has no such thing."""
-    flags = fcntl.fcntl(fd, fcntl.F_GETFL)
+    """Let what is done with a file go past the page cache; False where the file system has no such thing."""
     try:
-        fcntl.fcntl(fd, fcntl.F_SETFL, flags | _DIRECT)
+        fcntl.fcntl(fd, fcntl.F_SETFL, _DIRECT)
     except OSError:
         return False
     return _DIRECT != 0
 
 
-def end(fd: int) -> bool:
-    """Let writes go through the page cache; False where they do already."""
-    flags = fcntl.fcntl(fd, fcntl.F_GETFL)
-    fcntl.fcntl(fd, fcntl.F_SETFL, flags & ~_DIRECT)
-    return flags & _DIRECT != 0
+def end(fd: int) -> None:
+    """Let it go through the page cache again."""
+    fcntl.fcntl(fd, fcntl.F_SETFL, 0)
 
 
 class Pieces:

@@ -9,14 +9,14 @@ import contextlib
 import ctypes
 import errno
 import fcntl
-import json
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from issmedia.base import direct
-from issmedia.base.errors import BusyError, DepotError, NoSpaceError
+from issmedia.base.digest import CHUNK
+from issmedia.base.errors import DepotError, NoSpaceError
 
 StrPath = str | os.PathLike[str]
 """A path on disk. Where thousands are handled it is a `str`: building `Path`s then costs as much as the files."""
@@ -30,7 +30,6 @@ _OWN = re.compile(re.escape(_TEMPORARY) + "[0-9a-f]{32}")
 _FICLONE = 0x40049409
 _SYNC_FILE_RANGE_WRITE = 2
 _WRITEBACK = 256 << 10
-_CHUNK = 128 << 10
 _PIECE = 8 << 20
 """Bytes of a file that another process writes which are written out, and announced, at a time."""
 
@@ -143,7 +142,7 @@ class Staged:
         """Begin to write, not sooner than there is something: a clone is read, by any buffer."""
         if self._begun is None:
             self._large = self._large and direct.begin(self.fd)
-            self._begun = direct.Pieces(self._append, direct.PIECE if self._large else _CHUNK)
+            self._begun = direct.Pieces(self._append, direct.PIECE if self._large else CHUNK)
         return self._begun
 
     def _finish(self) -> None:
@@ -162,8 +161,10 @@ class Staged:
         try:
             return os.write(self.fd, view)
         except OSError as cause:
-            if cause.errno != errno.EINVAL or not direct.end(self.fd):
+            if cause.errno != errno.EINVAL or not self._large:
                 raise
+        direct.end(self.fd)
+        self._large = False
         return 0
 
 
@@ -362,24 +363,6 @@ def system_error(cause: OSError, where: str) -> DepotError:
 
 
 @contextlib.contextmanager
-def locked(path: Path, purpose: str, *, since: str) -> Iterator[None]:
-    """Hold the lock file exclusively, or raise `BusyError` saying who holds it. The kernel frees it at any death."""
-    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-    try:
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as cause:
-            message, look = _holder(fd)
-            again = f"wait until it has ended, then run the same command again{look}"
-            raise BusyError(message, where=str(path.parent), hint=again) from cause
-        os.ftruncate(fd, 0)
-        os.pwrite(fd, json.dumps({"pid": os.getpid(), "purpose": purpose, "since": since}).encode(), 0)
-        yield
-    finally:
-        os.close(fd)
-
-
-@contextlib.contextmanager
 def _naming(path: StrPath) -> Iterator[None]:
     """Name the directory in errors of calls that know only a descriptor: whose disk is full?"""
     try:
@@ -387,13 +370,3 @@ def _naming(path: StrPath) -> Iterator[None]:
     except OSError as error:
         error.filename = error.filename or str(Path(path).parent)
         raise
-
-
-def _holder(fd: int) -> tuple[str, str]:
-    """Say who holds a lock, and how to look at that process, where it is known."""
-    try:
-        facts = json.loads(os.pread(fd, 4096, 0))
-        pid = int(facts["pid"])
-        return f"busy: {facts['purpose']} since {facts['since']} by pid {pid}", f"; ps -fp {pid} shows it"
-    except (ValueError, KeyError, TypeError):
-        return "busy: another process holds the depot", ""

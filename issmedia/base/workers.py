@@ -3,12 +3,15 @@
 import contextlib
 import queue
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from typing import ParamSpec, TypeVar
+from typing import Generic, ParamSpec, TypeVar
 
 T = TypeVar("T")
 P = ParamSpec("P")
+
+_BUNCH_S = 0.1
+"""How long the first result of a bunch waits for the others."""
 
 
 class Workers:
@@ -25,15 +28,21 @@ class Workers:
     def submit(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         """Have a call made by the next thread that comes free."""
         future: Future[T] = Future()
+        self.do(lambda: function(*args, **kwargs), future.set_result, future.set_exception)
+        return future
+
+    def do(self, call: Callable[[], T], done: Callable[[T], object], failed: Callable[[BaseException], object]) -> None:
+        """Have a call made, and what it gives or raises handed to one of the other two, in the same thread."""
 
         def task() -> None:
             try:
-                future.set_result(function(*args, **kwargs))
-            except BaseException as error:  # noqa: BLE001 - the future hands it to whoever asks for the result
-                future.set_exception(error)
+                found = call()
+            except BaseException as error:  # noqa: BLE001 - handed to whoever asks for the result
+                failed(error)
+            else:
+                done(found)
 
         self._tasks.put(task)
-        return future
 
     def finish(self) -> None:
         """Wait until all is done and the threads have ended."""
@@ -62,3 +71,65 @@ class Workers:
         with self._ended:
             self._working -= 1
             self._ended.notify_all()
+
+
+class Gathered(Generic[T]):
+    """What calls give that threads make, taken by one thread in bunches: to be woken for each would cost it more.
+
+    Where a call raises, whatever is taken next raises that.
+    """
+
+    def __init__(self, workers: Workers, *, most: int) -> None:
+        self._workers = workers
+        self._most = most
+        self._under_way = 0
+        self._guard = threading.Lock()
+        self._done: list[T] = []
+        self._error: BaseException | None = None
+        self._wanted = 0
+        self._bell: queue.SimpleQueue[None] = queue.SimpleQueue()
+
+    def submit(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> None:
+        """Have a call made by the next thread that comes free."""
+        self._under_way += 1
+        self._workers.do(lambda: function(*args, **kwargs), self._put, self._fail)
+
+    def surplus(self) -> list[T]:
+        """Give nothing while fewer than `most` calls are under way; else wait until half of them are done."""
+        return self._bunch(self._most // 2) if self._under_way >= self._most else []
+
+    def rest(self) -> Iterator[T]:
+        """Give all that is left, as it comes."""
+        while self._under_way:
+            yield from self._bunch(self._under_way)
+
+    def _bunch(self, wanted: int) -> list[T]:
+        """Wait until so many are done, or any after a moment."""
+        self._wanted = wanted
+        while not (found := self._take(wanted)):
+            with contextlib.suppress(queue.Empty):
+                self._bell.get(timeout=_BUNCH_S)
+                continue
+            wanted = 1
+        return found
+
+    def _take(self, wanted: int) -> list[T]:
+        with self._guard:
+            if self._error is not None:
+                raise self._error
+            if len(self._done) < wanted:
+                return []
+            found, self._done = self._done, []
+        self._under_way -= len(found)
+        return found
+
+    def _fail(self, error: BaseException) -> None:
+        self._error = error
+        self._bell.put(None)
+
+    def _put(self, found: T) -> None:
+        with self._guard:
+            self._done.append(found)
+            rings = len(self._done) == self._wanted
+        if rings:
+            self._bell.put(None)

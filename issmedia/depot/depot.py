@@ -21,6 +21,7 @@ from typing import NewType
 
 from issmedia.base import files
 from issmedia.base.errors import DepotError, NotADepotError
+from issmedia.base.locks import locked
 from issmedia.depot.catalog import Catalog
 from issmedia.depot.keyring import Keyring
 from issmedia.depot.pending import Pending
@@ -59,7 +60,7 @@ class Depot:
 
         An older catalog is brought to today's schema here, and nowhere else.
         """
-        with files.locked(self.root / "lock", purpose, since=now):
+        with locked(self.root / "lock", purpose, since=now):
             self.catalog.prepare()
             yield OwnedDepot(self)
 

@@ -18,7 +18,6 @@ from pathlib import Path
 from issmedia.base import files
 
 _NAME = re.compile(r"\.part-([0-9a-f]{64})-[0-9a-f]{32}")
-_CHUNK = 128 << 10
 
 
 class Partial:

@@ -6,6 +6,7 @@ operator did not name. All retries are made here, for only our waits can be ende
 """
 
 import contextlib
+import functools
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -248,7 +249,12 @@ class Client:
 
 def origin_of(url: str) -> str:
     """Give scheme, host and port of a URL of the web: what credentials are bound to."""
-    parts = urlsplit(url)
+    return _origin("/".join(url.split("/", 3)[:3]))
+
+
+@functools.lru_cache(maxsize=256)
+def _origin(begin: str) -> str:
+    parts = urlsplit(begin)
     port = parts.port or (443 if parts.scheme == "https" else 80)
     return f"{parts.scheme}://{(parts.hostname or '').lower()}:{port}"
 

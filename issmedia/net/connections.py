@@ -16,6 +16,7 @@ from issmedia.net.curl import Handle, TransferError
 from issmedia.net.heads import Head
 from issmedia.net.identity import Identity
 from issmedia.net.manners import Manners, Pace
+from issmedia.net.wire import Wire
 
 MOST = 8
 """Connections in use at a time, unless somebody says otherwise."""
@@ -89,6 +90,7 @@ class Connections:
         for _ in range(most):
             self._turns.put(None)
         self.pace = Pace(Manners(rate=rate, wait=wait), self._interrupted) if rate else None
+        self._wire = Wire()
         self._places: dict[tuple[Identity, str], Place] = {}
         self._kept = 0
         self._checked: set[tuple[str | None, ...]] = set()
@@ -124,7 +126,7 @@ class Connections:
         wanted = (transport.ca_bundle, transport.client_cert, transport.client_key)
         with self._guard:
             if wanted not in self._checked:
-                tls.context(transport, ours=True)
+                tls.context(transport)
                 self._checked.add(wanted)
 
     def interrupt(self) -> None:
@@ -132,12 +134,8 @@ class Connections:
         self._interrupted.set()
 
     def close(self) -> None:
-        """Close every connection that nobody uses."""
-        with self._guard:
-            idle = [one for place in self._places.values() for one in place.idle]
-            self._places, self._kept = {}, 0
-        for one in idle:
-            one.close()
+        """Close every connection."""
+        self._wire.close()
 
     def __enter__(self) -> "Connections":
         return self
@@ -150,7 +148,7 @@ class Connections:
             if place.idle:
                 self._kept -= 1
                 return place.idle.pop()
-        return Handle(place.identity)
+        return Handle(place.identity, self._wire)
 
     def _give_back(self, place: Place, handle: Handle, flight: Flight) -> None:
         """Keep a connection for the next request, where it can serve again and there is room."""

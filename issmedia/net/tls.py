@@ -9,16 +9,16 @@ from issmedia.model.transport import Transport
 from issmedia.net.secrets import require_private
 
 
-def context(transport: Transport, *, ours: bool) -> ssl.SSLContext:
+def context(transport: Transport) -> ssl.SSLContext:
     """Make a context that checks a server against the CA bundle chosen, else the system's; there is none without.
 
-    With `ours` it has the client certificate. `UsageError` for files that are none, and for a key that others can read.
+    It has the client certificate. `UsageError` for files that are none, and for a key that others can read.
     """
     try:
         made = ssl.create_default_context(cafile=transport.ca_bundle)
     except (OSError, ValueError) as cause:
         raise UsageError("no bundle of CA certificates (PEM)", where=shown(transport.ca_bundle or "")) from cause
-    if ours and transport.client_cert:
+    if transport.client_cert:
         _show(made, transport.client_cert, transport.client_key or transport.client_cert)
     return made
 

@@ -50,7 +50,7 @@ def checked_files(transport: Transport) -> None:
     if transport.credentials:
         read_secrets(Path(transport.credentials))
     if transport.client_cert or transport.ca_bundle:
-        context(transport, ours=True)
+        context(transport)
 
 
 def open_upstream(

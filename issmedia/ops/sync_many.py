@@ -252,14 +252,12 @@ class _InTurn:
         self._asked = False
         self._has_turn = False
 
-    @contextlib.contextmanager
-    def open(self, path: str, *, start: int = 0) -> Iterator[Stream]:
+    def open(self, path: str, *, start: int = 0) -> contextlib.AbstractContextManager[Stream]:
         """Open a file when its turn comes."""
         if self._asked:
             self.begin()
         self._asked = True
-        with self._upstream.open(path, start=start) as stream:
-            yield stream
+        return self._upstream.open(path, start=start)
 
     def begin(self) -> None:
         """Wait for the turn. Whoever has promised a file to others must have it: they would wait, and keep theirs."""

@@ -10,7 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from issmedia.base.beneath import BeneathFile
-from issmedia.base.digest import CHUNK, digest_of
+from issmedia.base.digest import digest_of
+from issmedia.base.direct import PIECE
 from issmedia.bundle import layout
 from issmedia.bundle.reader import DirectoryVolume
 from issmedia.depot.keys import FileKey
@@ -21,7 +22,7 @@ from tests.makers.programs import run, try_run
 from tests.makers.sites import Site
 from tests.makers.streams import some
 
-BIG = bytes(range(256)) * (3 * CHUNK // 256) + b"end"
+BIG = bytes(range(256)) * (3 * PIECE // 256) + b"end"
 PACKAGE = "repos/p/zoo/alpha-1.0-1.noarch.rpm"
 
 
@@ -201,23 +202,23 @@ def test_033_a_device_that_gives_other_bytes_once_is_noticed_and_forgiven_after(
 
 def _append(path: Path) -> None:
     with path.open("ab") as file:
-        file.write(b"more" * CHUNK)
+        file.write(b"more" * PIECE)
 
 
 def _replace(path: Path) -> None:
-    path.with_name("new").write_bytes(b"evil" * CHUNK)
+    path.with_name("new").write_bytes(b"evil" * PIECE)
     os.replace(path.with_name("new"), path)
 
 
 def _overwrite(path: Path) -> None:
     with path.open("r+b") as file:
-        file.seek(2 * CHUNK)
+        file.seek(2 * PIECE)
         file.write(b"evil")
 
 
 @pytest.mark.parametrize(
     ("change", "accepted"),
-    [(_append, False), (lambda path: os.truncate(path, CHUNK + 1), False), (_overwrite, False), (_replace, True)],
+    [(_append, False), (lambda path: os.truncate(path, PIECE + 1), False), (_overwrite, False), (_replace, True)],
     ids=["grown", "cut", "overwritten", "replaced"],
 )
 def test_034_a_file_that_changes_while_it_is_copied_is_not_admitted(

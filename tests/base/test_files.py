@@ -9,10 +9,8 @@ from pathlib import Path
 import pytest
 
 from issmedia.base import files
-from issmedia.base.errors import BusyError, DepotError, NoSpaceError
+from issmedia.base.errors import DepotError, NoSpaceError
 from tests.makers.sticks import memory_stick
-
-NOW = "2026-06-01T12:00:00Z"
 
 
 @pytest.fixture(params=[0o022, 0o077, 0o000])
@@ -201,37 +199,3 @@ def test_errors_of_our_disk_become_ours(code: int, kind: type[DepotError]) -> No
 @pytest.mark.parametrize("code", [errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO, errno.ENOSPC])
 def test_what_a_person_can_do_about_the_disk_is_said(code: int) -> None:
     assert files.system_error(OSError(code, os.strerror(code)), "/somewhere").hint
-
-
-def test_the_second_holder_of_a_lock_is_told_who_holds_it(tmp_path: Path) -> None:
-    lock = tmp_path / "lock"
-
-    with (
-        files.locked(lock, "import of /mnt", since=NOW),
-        pytest.raises(BusyError) as caught,
-        files.locked(lock, "sync", since=NOW),
-    ):
-        pass
-
-    assert caught.value.message == f"busy: import of /mnt since {NOW} by pid {os.getpid()}"
-    assert (caught.value.hint or "").endswith(f"; ps -fp {os.getpid()} shows it")
-
-
-def test_a_lock_is_free_when_its_block_ends(tmp_path: Path) -> None:
-    lock = tmp_path / "lock"
-    with files.locked(lock, "a longer purpose than the next", since=NOW):
-        pass
-
-    with files.locked(lock, "sync", since=NOW):
-        holder = lock.read_text()
-
-    assert holder == f'{{"pid": {os.getpid()}, "purpose": "sync", "since": "{NOW}"}}'
-
-
-def test_a_lock_file_that_says_nothing_is_still_held(tmp_path: Path) -> None:
-    lock = tmp_path / "lock"
-
-    with files.locked(lock, "import", since=NOW):
-        lock.write_bytes(b"[]")
-        with pytest.raises(BusyError, match="another process"), files.locked(lock, "sync", since=NOW):
-            pass

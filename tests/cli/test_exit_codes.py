@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from issmedia.base import files
+from issmedia.base.locks import locked
 from issmedia.cli.main import run
 from tests.cli.conftest import World
 from tests.makers.sites import Outcome, Site
@@ -193,7 +194,7 @@ def test_7_done_but_something_was_left_out(hq: Site, world: World, tmp_path: Pat
 
 
 def test_8_another_process_holds_the_depot(hq: Site) -> None:
-    with files.locked(hq.root / "lock", "import of /mnt/stick", since=NOW):
+    with locked(hq.root / "lock", "import of /mnt/stick", since=NOW):
         outcome = hq.call("sync")
         reading = hq.call("status")
 

@@ -24,6 +24,7 @@ _OWN = re.compile(r"files\.\w+|self\._store\.\w+")
 """What passes through `base.files`."""
 
 ELSEWHERE = {
+    "issmedia.base.locks": {"os.open", "os.ftruncate", "os.pwrite"},
     "issmedia.content.yum.child": {"open", "os.write"},
     "issmedia.content.yum.confined": {"os.open", "os.write"},
     "issmedia.content.yum.judge": {"os.fdopen"},
@@ -36,12 +37,14 @@ ELSEWHERE = {
     "issmedia.cli.main": {"os.open"},
     "issmedia.net.secrets": {"os.fdopen"},
 }
-"""No disk: pipes to children, files and documents in memory, /dev/null in place of a closed pipe; what is only read."""
+"""No disk: pipes to children, files and documents in memory, /dev/null in place of a closed pipe; what is only read.
+
+And the lock file: who holds the depot, worth nothing after a crash.
+"""
 
 UNANNOUNCED = {
     "close": "the mode of a file that still has a temporary name",
     "discard": "the undoing of what failed",
-    "locked": "the lock file: who holds the depot, worth nothing after a crash",
 }
 """Functions of `base.files` that change without announcing, and why."""
 

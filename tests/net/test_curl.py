@@ -12,6 +12,7 @@ from issmedia.model.transport import Transport
 from issmedia.net.curl import Handle, TransferError
 from issmedia.net.identity import Identity
 from issmedia.net.upstream import open_upstream
+from issmedia.net.wire import Wire
 from tests.makers.http_server import Answer, serving
 from tests.makers.raw_server import answering
 from tests.makers.streams import whole
@@ -31,7 +32,7 @@ def asked(handle: Handle, url: str) -> bytes:
 
 
 def test_a_handle_keeps_its_connection(served: Path) -> None:
-    handle = Handle(Identity("http"))
+    handle = Handle(Identity("http"), Wire())
     with serving(served) as server:
         bodies = [asked(handle, f"{server.url}/{path}") for path in ("big", "small", "big")]
         handle.close()
@@ -41,7 +42,7 @@ def test_a_handle_keeps_its_connection(served: Path) -> None:
 
 
 def test_what_was_not_read_to_its_end_leaves_a_handle_that_is_not_free(served: Path) -> None:
-    handle = Handle(Identity("http"))
+    handle = Handle(Identity("http"), Wire())
     with serving(served) as server:
         handle.ask(f"{server.url}/big", [], timeout_s=10, steady=True)
         handle.readinto(memoryview(bytearray(10)))
@@ -51,7 +52,7 @@ def test_what_was_not_read_to_its_end_leaves_a_handle_that_is_not_free(served: P
 
 
 def test_a_connection_that_the_server_closed_is_made_again(served: Path) -> None:
-    handle = Handle(Identity("http"))
+    handle = Handle(Identity("http"), Wire())
     with serving(served) as server:
         asked(handle, f"{server.url}/small")
         server.hang_up()
@@ -185,7 +186,7 @@ def test_a_cookie_and_another_service_are_forgotten(served: Path) -> None:
 @pytest.mark.parametrize("reply", [b"<html>no head</html>", b"HTTP/1.1 OK\r\n\r\nx"])
 def test_an_answer_without_a_head_is_none(reply: bytes) -> None:
     with answering(lambda client: client.sendall(reply)) as url:
-        handle = Handle(Identity("http"))
+        handle = Handle(Identity("http"), Wire())
         with pytest.raises(TransferError):
             handle.ask(url, [], timeout_s=10, steady=True)
         handle.close()
@@ -200,7 +201,7 @@ def test_no_more_waits_in_memory_than_one_step_receives() -> None:
             client.sendall(bytes(1 << 20))
 
     with answering(endless) as url:
-        handle = Handle(Identity("http"))
+        handle = Handle(Identity("http"), Wire())
         handle.ask(url, [], timeout_s=10, steady=True)
         most = 0
         for _ in range(100):

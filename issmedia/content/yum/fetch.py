@@ -2,9 +2,7 @@
 
 import io
 import threading
-from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
-from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -12,7 +10,7 @@ from functools import partial
 from issmedia.base.digest import Digest, digest_of, take_all
 from issmedia.base.errors import UpstreamError
 from issmedia.base.events import Advanced, Report
-from issmedia.base.workers import Workers
+from issmedia.base.workers import Gathered, Workers
 from issmedia.content.base import Expected, Sink, Stream, Upstream, entry_of
 from issmedia.model.documents import LeftOut
 from issmedia.model.names import shown
@@ -100,20 +98,18 @@ class Fetcher:
 
         Unless a file has the checksum of one before: that may be held by now.
         """
-        waiting: deque[Future[Entry | LeftOut]] = deque()
         asked: set[tuple[str, str] | None] = set()
         with self._workers() as workers:
+            fetched = Gathered[Entry | LeftOut](workers, most=_QUEUE)
             for path, expected in items:
-                if len(waiting) >= _QUEUE:
-                    yield self._counted(waiting.popleft().result())
                 get = self.one if expected.checksum in asked else self._new
                 asked.add(expected.checksum)
                 if self._is_quick(expected):
                     yield self._counted(self._tried(get, path, expected))
-                else:
-                    waiting.append(workers.submit(self._tried, get, path, expected))
-            while waiting:
-                yield self._counted(waiting.popleft().result())
+                    continue
+                fetched.submit(self._tried, get, path, expected)
+                yield from map(self._counted, fetched.surplus())
+            yield from map(self._counted, fetched.rest())
 
     @property
     def _remote(self) -> bool:
