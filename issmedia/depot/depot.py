@@ -23,7 +23,6 @@ from issmedia.base import files
 from issmedia.base.errors import DepotError, NotADepotError
 from issmedia.base.locks import locked
 from issmedia.depot.catalog import Catalog
-from issmedia.depot.keyring import Keyring
 from issmedia.depot.pending import Pending
 from issmedia.depot.store import Store
 from issmedia.model.manifest import SiteName
@@ -75,6 +74,8 @@ class Depot:
         An import that only keys signed which are revoked now holds nobody up: a stolen key may have signed the highest
         number there is. None that such a key signed can come again.
         """
+        from issmedia.depot.keyring import Keyring  # cryptography, which takes a while, and not every command needs
+
         revoked = frozenset(key.fingerprint for key in Keyring(self.keyring).revoked())
         with self.catalog.reading() as db:
             imports = db.history.imports(revoked=revoked)

@@ -9,7 +9,7 @@ import contextlib
 import functools
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from http import HTTPStatus
 from urllib.parse import urljoin, urlsplit
 
@@ -17,7 +17,7 @@ from issmedia import __version__
 from issmedia.base.digest import CHUNK, take_all
 from issmedia.base.errors import UpstreamError
 from issmedia.model.names import shown
-from issmedia.model.transport import NOTHING_CHOSEN, Transport
+from issmedia.model.transport import Transport
 from issmedia.net.connections import Answer, Connections, Flight, Place, basic
 from issmedia.net.heads import Head
 from issmedia.net.identity import Identity
@@ -38,17 +38,19 @@ _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _HEADERS = {"User-Agent": f"issmedia/{__version__}", "Accept": "*/*", "Accept-Encoding": "identity"}
 
 
-@dataclass(frozen=True, slots=True)
 class Access:
     """By what right, and by which way, a client asks.
 
     `origins` are those that get `secrets` and the client certificate of `transport`; `environment` may name proxies.
     """
 
-    transport: Transport = NOTHING_CHOSEN
-    secrets: Secrets = field(default_factory=Secrets, repr=False)
-    origins: frozenset[str] = frozenset()
-    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
+    def __init__(
+        self, transport: Transport, secrets: Secrets, origins: frozenset[str], environment: Mapping[str, str]
+    ) -> None:
+        self.transport = transport
+        self.secrets = secrets
+        self.origins = origins
+        self.environment = environment
 
 
 class HttpStream:

@@ -59,7 +59,7 @@ def of_url(url: str) -> Options:
 
 def _tls(identity: Identity) -> Options:
     """Say how a server, and a proxy, proves itself: always, to the same CAs; and what we show the server alone."""
-    file, directory = authorities(identity.ca_bundle)
+    file, directory = authorities(identity.ca_bundle) if identity.speaks_tls else (None, None)
     settings: Options = {
         pycurl.SSLVERSION: pycurl.SSLVERSION_TLSv1_2,
         pycurl.SSL_VERIFYPEER: 1,

@@ -1,6 +1,6 @@
 """The head of an answer: of all that a server may say there, what is read here."""
 
-from dataclasses import dataclass
+import msgspec
 
 _MOST_INTERIM = 8
 """Answers of status 1xx to one request; they only announce another."""
@@ -11,8 +11,7 @@ _MOST_BYTES = 128 << 10
 _READ = frozenset({b"location", b"content-range", b"retry-after"})
 
 
-@dataclass(frozen=True, slots=True)
-class Head:
+class Head(msgspec.Struct, frozen=True):
     """A status, and the headers that are read; empty where one is absent."""
 
     status: int

@@ -15,3 +15,8 @@ class Identity:
     client_key: str | None = None
     proxy: Proxy | None = None
     authorization: str = field(default="", repr=False)
+
+    @property
+    def speaks_tls(self) -> bool:
+        """Say whether anybody must prove who it is: the server, or the proxy."""
+        return self.scheme == "https" or (self.proxy is not None and self.proxy.url.startswith("https:"))

@@ -10,11 +10,8 @@ Blobs are shared as they come: what one repository is fetching, another waits fo
 """
 
 import contextlib
-import queue
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future
-from dataclasses import dataclass
 from functools import partial
 from types import TracebackType
 from typing import Generic, Protocol, TypeVar
@@ -25,7 +22,7 @@ from msgspec.structs import replace
 from issmedia.base.digest import Digest
 from issmedia.base.errors import BusyError, DamagedBlobError, DepotError, IssmediaError, UpstreamError, UsageError
 from issmedia.base.events import Advanced, Event, Finished, Report, Started, Within
-from issmedia.base.workers import Workers
+from issmedia.base.workers import Gathered, Workers
 from issmedia.content.base import Stream, Upstream
 from issmedia.depot.depot import Depot, OwnedDepot
 from issmedia.model.documents import Repository
@@ -89,8 +86,7 @@ class How(msgspec.Struct, frozen=True):
         return found if self.said.rate is None else replace(found, rate=None)
 
 
-@dataclass(frozen=True, slots=True)
-class SyncedMany(Generic[R]):
+class SyncedMany(msgspec.Struct, Generic[R], frozen=True):
     """What a sync did, in the order that was asked for. `before` are the trees that there were: PRODUCT/REPO → tree."""
 
     results: tuple[R, ...]
@@ -163,17 +159,12 @@ class _Run(Generic[R]):
         """Sync some on threads; a single one is left to the caller, who is interrupted more easily."""
         if len(repositories) < 2:
             return {}
-        done: queue.SimpleQueue[Future[R | IssmediaError]] = queue.SimpleQueue()
-        found: dict[str, R | IssmediaError] = {}
-        names: dict[Future[R | IssmediaError], str] = {}
         workers = Workers(min(len(repositories), _ASKED), name="repository")
+        synced = Gathered[tuple[str, R | IssmediaError]](workers, most=len(repositories))
         try:
             for repository in repositories:
-                names[future := workers.submit(self.tried, repository)] = repository.path
-                future.add_done_callback(done.put)
-            for _ in repositories:
-                future = done.get()
-                found[names[future]] = future.result()
+                synced.submit(lambda one: (one.path, self.tried(one)), repository)
+            found = dict(synced.rest())
         except BaseException:
             self._give_up()
             workers.give_up(within_s=_PATIENCE_S)

@@ -4,7 +4,6 @@ import io
 import threading
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from functools import partial
 
 from issmedia.base.digest import Digest, digest_of, take_all
@@ -28,18 +27,18 @@ _PATIENCE_S = 1.0
 Item = tuple[str, Expected]
 
 
-@dataclass(frozen=True)
 class Fetcher:
     """Fetches from one upstream into one sink.
 
     `before` has the entries of the previous tree by path: they tell the size of a file where the metadata omit it.
     """
 
-    upstream: Upstream
-    sink: Sink
-    report: Report
-    before: Mapping[str, Entry] = field(default_factory=dict)
-    _stop: threading.Event = field(default_factory=threading.Event)
+    def __init__(self, upstream: Upstream, sink: Sink, report: Report, before: Mapping[str, Entry]) -> None:
+        self.upstream = upstream
+        self.sink = sink
+        self.report = report
+        self.before = before
+        self._stop = threading.Event()
 
     def one(self, path: str, expected: Expected) -> Entry:
         """Fetch a file, or raise `UpstreamError`. What comes broken is asked for again, as often as upstream says.
