@@ -25,7 +25,7 @@ from issmedia.base.once import Once
 from issmedia.depot.partials import Partial, Partials
 from issmedia.model.tree import MAX_TREE_BYTES, Tree, known_tree
 
-_BATCH_BYTES = 256 << 20
+_BATCH_BYTES = 512 << 20
 _BATCH_FILES = 2000
 
 Check = Callable[[Digest, int, dict[str, str]], None]

@@ -89,13 +89,20 @@ def _previous(before: Snapshot | None, store: Store, *, signed: bool) -> Previou
     So does what was rolled back to nothing; that upstream `signed` stays known.
     """
     if before is None:
-        return Previous(tree_of(()), incomplete=True, signed_metadata=True) if signed else None
+        return _nothing(signed=True) if signed else None
     try:
         tree = store.tree(before.tree)
     except DamagedBlobError:
-        return Previous(tree_of(()), incomplete=True, signed_metadata=signed)
-    whole = not before.incomplete and all(store.has(entry.sha256, entry.size) for entry in tree.entries)
-    return Previous(tree, not whole, signed, before.selected, before.trust)
+        return _nothing(signed=signed)
+
+    def is_whole() -> bool:
+        return not before.incomplete and all(store.has(entry.sha256, entry.size) for entry in tree.entries)
+
+    return Previous(tree, is_whole, signed, before.selected, before.trust)
+
+
+def _nothing(*, signed: bool) -> Previous:
+    return Previous(tree_of(()), lambda: False, signed)
 
 
 def _neighbours(db: Session, repository: Repository) -> list[tuple[Repository, Snapshot]]:

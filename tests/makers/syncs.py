@@ -20,7 +20,7 @@ def sync(
 ) -> Synced:
     """Sync a yum repository, or what is chosen of it, without waiting between tries."""
     before = (
-        Previous(previous.tree, bool(previous.incomplete), previous.signed_metadata, previous.selected, previous.trust)
+        Previous(previous.tree, lambda: not previous.incomplete, previous.signed_metadata, previous.selected, previous.trust)
         if previous
         else None
     )

@@ -58,7 +58,7 @@ def sync_selection(
 
     def attempt(repomd: bytes) -> Synced:
         selected = Selected(digest_of(repomd), choice.selection, tuple(tree.digest for tree in choice.beside))
-        same = previous is not None and not previous.incomplete and previous.selected == selected
+        same = previous is not None and previous.selected == selected and previous.is_whole()
         with Trusting(fetcher, checks, previous) as trusting:
             if previous is not None and same and trusting.is_settled():
                 return Synced(previous.tree, None, False, unchanged=True, selected=selected, trust=previous.trust)

@@ -310,9 +310,10 @@ def entries_of(previous: Previous | None) -> dict[str, Entry]:
 def _is_same(previous: Previous, repomd: bytes, listing: dict[str, int] | None) -> bool:
     """Say whether the previous tree still is upstream's, as far as names, sizes and repomd.xml tell."""
     entry = previous.tree.find(REPOMD)
-    if previous.incomplete or entry is None or entry.sha256 != digest_of(repomd):
+    if entry is None or entry.sha256 != digest_of(repomd):
         return False
-    return listing is None or listing == {entry.path: entry.size for entry in previous.tree.entries}
+    same = listing is None or listing == {entry.path: entry.size for entry in previous.tree.entries}
+    return same and previous.is_whole()
 
 
 @contextmanager
