@@ -61,6 +61,7 @@ class Staged:
     Where the `size` in bytes to be expected is worth it, they go past the page cache, if the file system can.
     Instead of `write`, another process may be lent `fd`; then `grown` says how far it is.
     A `prefix` begins its temporary name; `sweep` knows only files without one.
+    In a `with` block it is discarded when the block raises.
     """
 
     def __init__(self, directory: StrPath, *, size: int = 0, prefix: str = _TEMPORARY) -> None:
@@ -72,6 +73,13 @@ class Staged:
         self._begun: direct.Pieces | None = None
         self._announced = 0
         self._left = False
+
+    def __enter__(self) -> "Staged":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is not None:
+            self.discard()
 
     def write(self, data: bytes) -> None:
         """Append all of `data`."""
@@ -151,9 +159,12 @@ class Staged:
             self._begun = None
 
     def _append(self, view: memoryview) -> None:
-        with _naming(self.path):
+        try:
             while view:
                 view = view[self._write_some(view) :]
+        except OSError as error:
+            _name(error, self.path)
+            raise
 
     def _write_some(self, view: memoryview) -> int:
         """Write like `os.write`, or write nothing and let the next call go through the page cache."""
@@ -168,20 +179,9 @@ class Staged:
         return 0
 
 
-@contextlib.contextmanager
-def staged(directory: StrPath, *, size: int = 0, prefix: str = _TEMPORARY) -> Iterator[Staged]:
-    """Make a `Staged` file that is discarded when the block raises; `size` and `prefix` as it has them."""
-    file = Staged(directory, size=size, prefix=prefix)
-    try:
-        yield file
-    except BaseException:
-        file.discard()
-        raise
-
-
 def write_atomic(path: Path, data: bytes, mode: int = 0o644) -> None:
     """Put `data` at `path` in one step: temporary file, fsync, rename, fsync of the directory."""
-    with staged(path.parent) as file:
+    with Staged(path.parent) as file:
         file.write(data)
         file.close(mode, durable=True)
         rename(file.path, path)
@@ -212,8 +212,11 @@ def make_directory(path: Path, mode: int = 0o755) -> None:
 def fsync(fd: int, path: StrPath) -> None:
     """Flush one file. After an error the file must be discarded: a second fsync would lie."""
     announce("fsync", path)
-    with _naming(path):
+    try:
         os.fsync(fd)
+    except OSError as error:
+        _name(error, path)
+        raise
 
 
 def fsync_directory(path: Path) -> None:
@@ -362,11 +365,6 @@ def system_error(cause: OSError, where: str) -> DepotError:
     return DepotError(cause.strerror or str(cause), where=where, hint=_NEXT.get(cause.errno or 0))
 
 
-@contextlib.contextmanager
-def _naming(path: StrPath) -> Iterator[None]:
-    """Name the directory in errors of calls that know only a descriptor: whose disk is full?"""
-    try:
-        yield
-    except OSError as error:
-        error.filename = error.filename or str(Path(path).parent)
-        raise
+def _name(error: OSError, path: StrPath) -> None:
+    """Name the directory in an error of a call that knows only a descriptor: whose disk is full?"""
+    error.filename = error.filename or str(Path(path).parent)

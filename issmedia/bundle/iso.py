@@ -224,7 +224,7 @@ def _write(
     What xorriso does after the last byte is to sleep for up to a second, so its end is not waited for: every file of
     the image was compared, and its size is as predicted.
     """
-    with files.staged(target.parent) as out:
+    with files.Staged(target.parent) as out:
         with tree.made(out.fd) as child, compared(Path(out.path), size, planned, workers) as image:
             report(Started("writing the image", None, size))
             there = 0
@@ -298,7 +298,7 @@ def _put(file: PlannedFile, target: str, store: Store) -> str:
         _require_there(source, file, store)
         _name(source, target)
         return source
-    with files.staged(Path(target).parent, size=file.size) as out:
+    with files.Staged(Path(target).parent, size=file.size) as out:
         if file.content is None:
             copy_payload(file, store, out)
         else:

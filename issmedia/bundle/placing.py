@@ -131,7 +131,7 @@ class Placing:
         files.require_free(self._directory, needed * cluster)
 
     def _can_link(self) -> bool:
-        with files.staged(self._incoming) as probe:
+        with files.Staged(self._incoming) as probe:
             probe.close(0o600, durable=False)
             try:
                 files.link(probe.path, f"{probe.path}-link")
@@ -186,7 +186,7 @@ class Placing:
             _require_digest(file, file.file)
             files.rename(file.file, target)
             return
-        with files.staged(self._incoming, size=file.size) as out:
+        with files.Staged(self._incoming, size=file.size) as out:
             self._fill(file, out)
             out.close(0o644, durable=False)
             files.rename(out.path, target)
@@ -217,7 +217,7 @@ class Placing:
         return f"{self._directory}/{file.path}"
 
     def _put(self, name: str, data: bytes) -> None:
-        with files.staged(self._incoming) as out:
+        with files.Staged(self._incoming) as out:
             out.write(data)
             out.close(0o644, durable=True)
             files.rename(out.path, self._directory / name)

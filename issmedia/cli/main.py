@@ -162,9 +162,9 @@ def _usage_error(error: click.ClickException) -> UsageError:
 def _version(context: click.Context, wanted: bool) -> None:
     if not wanted:
         return
-    from importlib.metadata import version
+    from issmedia.cli.versions import versions
 
     click.echo(f"issmedia {__version__}")
     stands_on = ("click", "createrepo-c", "cryptography", "msgspec", "pycurl", "zstandard")
-    click.echo(", ".join(f"{name} {version(name)}" for name in stands_on))
+    click.echo(", ".join(f"{name} {version}" for name, version in versions(stands_on).items()))
     context.exit()

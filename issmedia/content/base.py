@@ -119,7 +119,8 @@ class Synced(msgspec.Struct, frozen=True):
 class Previous(msgspec.Struct, frozen=True):
     """The snapshot before: its tree, whether all of it is there, and whether upstream ever signed metadata.
 
-    `is_whole` looks at every blob, and so is asked only where nothing else has changed. `selected` is from what it was made, where it was a selection; `trust` what checking signatures gave.
+    `is_whole` looks at every blob, and so is asked only where nothing else has changed. `selected` is from what it was
+    made, where it was a selection; `trust` what checking signatures gave.
     """
 
     tree: Tree

@@ -181,7 +181,7 @@ class Publications:
             self._copy(entry, target)
 
     def _copy(self, entry: Entry, target: str) -> None:
-        with files.staged(target.rpartition("/")[0]) as file, self._store.open(entry.sha256) as blob:
+        with files.Staged(target.rpartition("/")[0]) as file, self._store.open(entry.sha256) as blob:
             found, _, _ = copy_and_hash(blob.readinto, file, limit=entry.size)
             if found != entry.sha256:
                 raise damaged(entry.sha256, found)

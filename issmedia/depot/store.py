@@ -180,7 +180,7 @@ class Writing:
         `also` names further algorithms for `check`. `clone` is a descriptor of a local file that the stream reads:
         where the file system can, its extents are shared, and the shared bytes are hashed.
         """
-        with files.staged(self._incoming, size=limit) as file:
+        with files.Staged(self._incoming, size=limit) as file:
             if clone is not None and self._clone(clone, file.fd):
                 self._expected = 0
                 digest, size, others = hash_all(_reader(file.fd), limit=limit, also=also)
@@ -200,7 +200,7 @@ class Writing:
 
         The beginning that was kept before is the beginning of `read`; it is hashed like all of it.
         """
-        with files.staged(self._incoming, size=limit, prefix=partial.prefix) as file:
+        with files.Staged(self._incoming, size=limit, prefix=partial.prefix) as file:
             self._require_space()
             try:
                 digest, size, others = copy_and_hash(read, file, limit=limit, also=also)

@@ -14,7 +14,7 @@ from http import HTTPStatus
 from urllib.parse import urljoin, urlsplit
 
 from issmedia import __version__
-from issmedia.base.digest import CHUNK, take_all
+from issmedia.base.digest import take_all
 from issmedia.base.errors import UpstreamError
 from issmedia.model.names import shown
 from issmedia.model.transport import Transport
@@ -80,7 +80,7 @@ class HttpStream:
 
     def readinto(self, buffer: memoryview, /) -> int:
         """Read on into a buffer; 0 at the end. `UpstreamError` where the body ends early."""
-        part = buffer[: _PART if self._paces else CHUNK]
+        part = buffer[:_PART] if self._paces else buffer
         try:
             count = self._readinto(part)
         except NO_ANSWER as cause:

@@ -108,6 +108,7 @@ class Handle:
         self._failure: Failure | None = None
         self._enough = 0
         self._has_head = False
+        self._judged = 0
         self._most_silent = self._silent = self._held = 0
         self._timer: int | None = None
         """Ticks until libcurl wants to go on by itself."""
@@ -128,6 +129,7 @@ class Handle:
         self._most_silent = math.ceil(timeout_s / TICK_S)
         self._enough = _ENOUGH if steady else _LITTLE
         self._lines.clear()
+        self._judged = 0
         self._has_head = False
         self._failure = None
         try:
@@ -139,6 +141,7 @@ class Handle:
         if head is None:
             raise TransferError(self._failure or Failure(CLOSED, "the answer has no head"))
         self._lines.clear()
+        self._judged = 0
         return head
 
     @property
@@ -244,7 +247,7 @@ class Handle:
         for fd in self._sockets:
             self._wire.ignores(fd)
         self._wire.forgets(self)
-        if self._easy.getinfo(pycurl.NAMELOOKUP_TIME):
+        if self._easy.getinfo(pycurl.LOCAL_PORT) > 0 or self._easy.getinfo(pycurl.NAMELOOKUP_TIME):
             self._discard()
         else:
             threading.Thread(target=self._discard, name="looking up", daemon=True).start()
@@ -286,12 +289,16 @@ class Handle:
         if good or bad:
             self._failure = self._found(bad[0][1], bad[0][2]) if bad else None
             self._finish()
-        elif self._lines and (why := fault(self._lines)):
+        elif len(self._lines) > self._judged and (why := self._fault()):
             self._fail(Failure(pycurl.E_FTP_WEIRD_SERVER_REPLY, why))
         elif self._pieces and self.waiting >= self._enough:
             self._hand_back()
         else:
             self._heed_timer()
+
+    def _fault(self) -> str | None:
+        self._judged = len(self._lines)
+        return fault(self._lines)
 
     def _fail(self, failure: Failure) -> None:
         self._failure = failure

@@ -112,7 +112,7 @@ class _Run:
         """Burn to a file under a temporary name, which gets its own when it was read back."""
         files.sweep(file.parent, shared=True)
         files.require_space(file.parent, size)
-        with files.staged(file.parent) as out:
+        with files.Staged(file.parent) as out:
             drive = replace(self._drive, address=f"stdio:{out.path}", file=Path(out.path))
             burn(drive, image, size, speed=None, report=self._report)
             out.close(0o644, durable=True)

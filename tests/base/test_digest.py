@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from issmedia.base.digest import CHUNK, copy_and_hash, digest_of, hash_all, is_digest, take_all
-from issmedia.base.files import staged
+from issmedia.base.files import Staged
 
 
 @pytest.mark.parametrize("text", ["a" * 64, "0123456789abcdef" * 4])
@@ -24,7 +24,7 @@ def test_anything_else_is_none(text: str) -> None:
 def test_copying_hashes_what_was_written(tmp_path: Path, size: int) -> None:
     data = b"x" * size
 
-    with staged(tmp_path) as out:
+    with Staged(tmp_path) as out:
         digest, count, others = copy_and_hash(io.BytesIO(data).readinto, out, limit=size, also=("sha512", "md5"))
         out.close(0o600, durable=False)
 

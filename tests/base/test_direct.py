@@ -19,7 +19,7 @@ def written(directory: Path, data: bytes, *, chunk: int, size: int | None = None
     kinds: list[str] = []
     with (
         files.observing(lambda kind, _name: kinds.append(kind)),
-        files.staged(directory, size=size or len(data)) as file,
+        files.Staged(directory, size=size or len(data)) as file,
     ):
         for start in range(0, len(data), chunk):
             file.write(data[start : start + chunk])
@@ -64,7 +64,7 @@ def test_a_file_system_without_such_writes_takes_ordinary_ones() -> None:
         pytest.skip("there is no /dev/shm here")
     data = bytes_of(2 * PIECE + 1)
 
-    with files.staged(SHARED_MEMORY, size=len(data)) as file:
+    with files.Staged(SHARED_MEMORY, size=len(data)) as file:
         file.write(data)
         file.close(0o444, durable=False)
     found = Path(file.path).read_bytes()
@@ -81,7 +81,7 @@ def test_a_descriptor_that_cannot_is_told_apart() -> None:
 def test_where_the_kernel_refuses_a_piece_it_is_written_through_the_page_cache(tmp_path: Path) -> None:
     data = bytes_of(2 * PIECE + 5)
 
-    with files.staged(tmp_path, size=len(data)) as file:
+    with files.Staged(tmp_path, size=len(data)) as file:
         os.lseek(file.fd, 3, os.SEEK_SET)  # no direct write can begin here
         file.write(data)
         file.close(0o444, durable=False)
@@ -90,7 +90,7 @@ def test_where_the_kernel_refuses_a_piece_it_is_written_through_the_page_cache(t
 
 
 def test_only_a_large_file_goes_past_the_page_cache(tmp_path: Path) -> None:
-    with files.staged(tmp_path, size=WORTH - 1) as small, files.staged(tmp_path, size=WORTH) as large:
+    with files.Staged(tmp_path, size=WORTH - 1) as small, files.Staged(tmp_path, size=WORTH) as large:
         small.write(b"x")
         large.write(b"x")
 
@@ -100,7 +100,7 @@ def test_only_a_large_file_goes_past_the_page_cache(tmp_path: Path) -> None:
 
 
 def test_a_large_file_that_was_not_written_can_be_read_as_any(tmp_path: Path) -> None:
-    with files.staged(tmp_path, size=WORTH) as file:
+    with files.Staged(tmp_path, size=WORTH) as file:
         Path(file.path).write_bytes(b"cloned")
 
         assert os.read(file.fd, 6) == b"cloned"
@@ -115,7 +115,7 @@ def test_each_piece_and_the_tail_are_announced(tmp_path: Path) -> None:
 def test_two_large_files_at_once_do_not_mix(tmp_path: Path) -> None:
     one, two = bytes_of(PIECE + 1), bytes_of(PIECE + 2)
 
-    with files.staged(tmp_path, size=len(one)) as first, files.staged(tmp_path, size=len(two)) as second:
+    with files.Staged(tmp_path, size=len(one)) as first, files.Staged(tmp_path, size=len(two)) as second:
         for file, data in ((first, one[:1000]), (second, two[:1000]), (first, one[1000:]), (second, two[1000:])):
             file.write(data)
         first.close(0o444, durable=False)
@@ -133,7 +133,7 @@ def test_a_large_file_that_fails_at_any_step_is_gone(tmp_path: Path, number: int
         if left[0] < 0:
             raise OSError(errno.EIO, "stopped")
 
-    with files.observing(stop), pytest.raises(OSError, match="stopped"), files.staged(tmp_path, size=WORTH) as file:
+    with files.observing(stop), pytest.raises(OSError, match="stopped"), files.Staged(tmp_path, size=WORTH) as file:
         file.write(bytes_of(PIECE + 4096 + 5))
         file.close(0o444, durable=True)
 
@@ -148,7 +148,7 @@ def test_a_full_disk_is_named_and_nothing_stays(tmp_path: Path) -> None:
     with (
         files.observing(full),
         pytest.raises(OSError, match="No space") as caught,
-        files.staged(tmp_path, size=WORTH) as file,
+        files.Staged(tmp_path, size=WORTH) as file,
     ):
         file.write(bytes_of(PIECE))
 

@@ -79,7 +79,7 @@ def test_an_atomic_write_that_fails_leaves_the_old_file_whole(tmp_path: Path, nu
 
 
 def test_a_staged_file_is_private_until_it_is_closed(tmp_path: Path) -> None:
-    with files.staged(tmp_path) as file:
+    with files.Staged(tmp_path) as file:
         file.write(b"x")
         before = mode_of(file.path)
         file.close(0o444, durable=False)
@@ -88,7 +88,7 @@ def test_a_staged_file_is_private_until_it_is_closed(tmp_path: Path) -> None:
 
 
 def test_a_staged_file_is_gone_when_its_block_raises(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="no"), files.staged(tmp_path):
+    with pytest.raises(ValueError, match="no"), files.Staged(tmp_path):
         raise ValueError("no")
 
     assert list(tmp_path.iterdir()) == []
@@ -97,7 +97,7 @@ def test_a_staged_file_is_gone_when_its_block_raises(tmp_path: Path) -> None:
 def test_what_another_process_writes_is_counted_and_announced_by_pieces(tmp_path: Path) -> None:
     sizes: list[int] = []
 
-    with files.staged(tmp_path) as file:
+    with files.Staged(tmp_path) as file:
 
         def follow() -> None:
             for more in (0, 1, files._PIECE, 1):

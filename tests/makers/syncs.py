@@ -19,14 +19,14 @@ def sync(
     checks: Checks = UNCHECKED,
 ) -> Synced:
     """Sync a yum repository, or what is chosen of it, without waiting between tries."""
-    before = (
-        Previous(previous.tree, lambda: not previous.incomplete, previous.signed_metadata, previous.selected, previous.trust)
-        if previous
-        else None
-    )
+    before = None if previous is None else _as_previous(previous)
     run = YUM.sync if choice is None else YUM.selecting(choice)
     with open_upstream(str(source), timeout_s=10, backoff_s=0) as upstream:
         return run(upstream, sink or MemorySink(), before, report, checks=checks)
+
+
+def _as_previous(synced: Synced) -> Previous:
+    return Previous(synced.tree, lambda: not synced.incomplete, synced.signed_metadata, synced.selected, synced.trust)
 
 
 def contents(synced: Synced, sink: MemorySink) -> dict[str, bytes]:

@@ -1,9 +1,12 @@
 """What is served, and an authority for TLS."""
 
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from issmedia.net.wire import Wire
 from tests.makers.tls import Authority
 
 
@@ -22,3 +25,10 @@ def served(tmp_path: Path) -> Path:
 def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
     """A CA that no system knows."""
     return Authority(tmp_path_factory.mktemp("authority"))
+
+
+@pytest.fixture
+def wire() -> Iterator[Wire]:
+    """A wire of this test's own."""
+    with closing(Wire()) as wire:
+        yield wire

@@ -31,8 +31,8 @@ def asked(handle: Handle, url: str) -> bytes:
     return bytes(data)
 
 
-def test_a_handle_keeps_its_connection(served: Path) -> None:
-    handle = Handle(Identity("http"), Wire())
+def test_a_handle_keeps_its_connection(served: Path, wire: Wire) -> None:
+    handle = Handle(Identity("http"), wire)
     with serving(served) as server:
         bodies = [asked(handle, f"{server.url}/{path}") for path in ("big", "small", "big")]
         handle.close()
@@ -41,8 +41,8 @@ def test_a_handle_keeps_its_connection(served: Path) -> None:
     assert server.connections == 1
 
 
-def test_what_was_not_read_to_its_end_leaves_a_handle_that_is_not_free(served: Path) -> None:
-    handle = Handle(Identity("http"), Wire())
+def test_what_was_not_read_to_its_end_leaves_a_handle_that_is_not_free(served: Path, wire: Wire) -> None:
+    handle = Handle(Identity("http"), wire)
     with serving(served) as server:
         handle.ask(f"{server.url}/big", [], timeout_s=10, steady=True)
         handle.readinto(memoryview(bytearray(10)))
@@ -51,8 +51,8 @@ def test_what_was_not_read_to_its_end_leaves_a_handle_that_is_not_free(served: P
         handle.close()
 
 
-def test_a_connection_that_the_server_closed_is_made_again(served: Path) -> None:
-    handle = Handle(Identity("http"), Wire())
+def test_a_connection_that_the_server_closed_is_made_again(served: Path, wire: Wire) -> None:
+    handle = Handle(Identity("http"), wire)
     with serving(served) as server:
         asked(handle, f"{server.url}/small")
         server.hang_up()
@@ -184,15 +184,15 @@ def test_a_cookie_and_another_service_are_forgotten(served: Path) -> None:
 
 
 @pytest.mark.parametrize("reply", [b"<html>no head</html>", b"HTTP/1.1 OK\r\n\r\nx"])
-def test_an_answer_without_a_head_is_none(reply: bytes) -> None:
+def test_an_answer_without_a_head_is_none(reply: bytes, wire: Wire) -> None:
     with answering(lambda client: client.sendall(reply)) as url:
-        handle = Handle(Identity("http"), Wire())
+        handle = Handle(Identity("http"), wire)
         with pytest.raises(TransferError):
             handle.ask(url, [], timeout_s=10, steady=True)
         handle.close()
 
 
-def test_no_more_waits_in_memory_than_one_step_receives() -> None:
+def test_no_more_waits_in_memory_than_one_step_receives(wire: Wire) -> None:
     gone = threading.Event()
 
     def endless(client: socket.socket) -> None:
@@ -201,7 +201,7 @@ def test_no_more_waits_in_memory_than_one_step_receives() -> None:
             client.sendall(bytes(1 << 20))
 
     with answering(endless) as url:
-        handle = Handle(Identity("http"), Wire())
+        handle = Handle(Identity("http"), wire)
         handle.ask(url, [], timeout_s=10, steady=True)
         most = 0
         for _ in range(100):

@@ -4,6 +4,7 @@ import os
 import socket
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
@@ -22,8 +23,8 @@ def asked(wire: Wire, url: str) -> Handle:
     return handle
 
 
-def test_a_head_is_given_before_there_is_a_body() -> None:
-    gone, wire = threading.Event(), Wire()
+def test_a_head_is_given_before_there_is_a_body(wire: Wire) -> None:
+    gone = threading.Event()
 
     def only_a_head(client: socket.socket) -> None:
         client.sendall(HEAD)
@@ -35,8 +36,8 @@ def test_a_head_is_given_before_there_is_a_body() -> None:
         gone.set()
 
 
-def test_what_came_is_given_before_there_is_more() -> None:
-    gone, wire = threading.Event(), Wire()
+def test_what_came_is_given_before_there_is_more(wire: Wire) -> None:
+    gone = threading.Event()
 
     def a_beginning(client: socket.socket) -> None:
         client.sendall(HEAD + b"begin")
@@ -51,8 +52,7 @@ def test_what_came_is_given_before_there_is_more() -> None:
     assert bytes(buffer[:count]) == b"begin"
 
 
-def test_what_came_is_given_before_the_failure_that_followed() -> None:
-    wire = Wire()
+def test_what_came_is_given_before_the_failure_that_followed(wire: Wire) -> None:
     with answering(lambda client: client.sendall(HEAD + b"begin")) as url:
         handle, buffer = asked(wire, url), memoryview(bytearray(100))
         count = handle.readinto(buffer)
@@ -63,8 +63,8 @@ def test_what_came_is_given_before_the_failure_that_followed() -> None:
     assert bytes(buffer[:count]) == b"begin"
 
 
-def test_a_wire_that_is_closed_fails_who_waits_and_who_comes_later() -> None:
-    begun, gone, wire = threading.Event(), threading.Event(), Wire()
+def test_a_wire_that_is_closed_fails_who_waits_and_who_comes_later(wire: Wire) -> None:
+    begun, gone = threading.Event(), threading.Event()
 
     def silent(client: socket.socket) -> None:
         begun.set()
@@ -83,8 +83,8 @@ def test_a_wire_that_is_closed_fails_who_waits_and_who_comes_later() -> None:
         gone.set()
 
 
-def test_a_transfer_that_nobody_reads_holds_up_no_other() -> None:
-    gone, wire = threading.Event(), Wire()
+def test_a_transfer_that_nobody_reads_holds_up_no_other(wire: Wire) -> None:
+    gone = threading.Event()
 
     def endless(client: socket.socket) -> None:
         client.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
@@ -99,14 +99,21 @@ def test_a_transfer_that_nobody_reads_holds_up_no_other() -> None:
         wire.close()
 
 
-def test_a_wire_leaves_no_file_open_and_no_thread() -> None:
-    wire = Wire()
+def test_a_wire_leaves_neither_a_file_open_nor_its_thread(wire: Wire) -> None:
+    before = waited_on()
     with answering(lambda client: client.sendall(HEAD)) as url:
         handle = asked(wire, url)
-        open_files = set(os.listdir("/proc/self/fd"))
+        (thread,) = (one for one in threading.enumerate() if one.name == "wire")
+        assert waited_on() > before
         wire.close()
         handle.close()
-        closed = open_files - set(os.listdir("/proc/self/fd"))
 
-    assert len(closed) >= 3  # epoll, the bell, the connection
-    assert "wire" not in [thread.name for thread in threading.enumerate()]
+    assert waited_on() == before
+    assert not thread.is_alive()
+
+
+def waited_on() -> list[str]:
+    """List what is open to wait for sockets, and to be woken."""
+    links = [Path(f"/proc/self/fd/{fd}") for fd in os.listdir("/proc/self/fd")]
+    kinds = [os.readlink(link) for link in links if link.is_symlink()]
+    return sorted(kind for kind in kinds if kind in ("anon_inode:[eventpoll]", "anon_inode:[eventfd]"))

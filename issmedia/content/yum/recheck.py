@@ -74,7 +74,8 @@ def _metadata(judge: Judge, tree: Tree, open_blob: OpenBlob, keys: tuple[VendorK
     """Judge repomd.xml, and those within the tree: where the first is good and another is not, that one is named."""
     entries = _by_path(tree)
     main = judge_repomd(REPOMD, entries, open_blob, judge, keys=keys, now=now)
-    for path in repomds(entries) if main.verdict == "good" else ():
+    within = [path for path in repomds(entries) if path != REPOMD]
+    for path in within if main.verdict == "good" else ():
         one = judge_repomd(path, entries, open_blob, judge, keys=keys, now=now)
         if one.verdict != "good":
             reason = f"{path[:120]}: {one.verdict}: {one.reason}"[:MAX_REASON]
