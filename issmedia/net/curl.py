@@ -4,6 +4,7 @@ libcurl is driven by the wire, and receives only when all that came before was r
 wait in memory. Nobody but this and `net.curl_options` uses pycurl.
 """
 
+import contextlib
 import math
 import queue
 import select
@@ -135,7 +136,7 @@ class Handle:
         try:
             self._say(url, headers, (timeout_s, steady))
         except pycurl.error as cause:
-            raise TransferError(Failure(*cause.args)) from cause
+            raise TransferError(_said(cause)) from cause
         self._await(self._begin)
         head = read_head(self._lines)
         if head is None:
@@ -147,7 +148,10 @@ class Handle:
     @property
     def length(self) -> int:
         """Give the bytes of the body, as they were announced; -1 where they were not."""
-        return int(self._easy.getinfo(_LENGTH))
+        try:
+            return int(self._easy.getinfo(_LENGTH))
+        except pycurl.error:  # it was closed meanwhile
+            return -1
 
     @property
     def waiting(self) -> int:
@@ -162,9 +166,10 @@ class Handle:
     def readinto(self, buffer: memoryview) -> int:
         """Read on into a buffer that is not empty; 0 at the end. `TransferError` where the body ends early."""
         while not (count := self._taken(buffer)):
+            under_way = self._under_way  # first: a failure that comes between the two is no end
             if self._failure:
                 raise TransferError(self._failure)
-            if not self._under_way:
+            if not under_way:
                 return 0
             self._await(self._go_on)
         return count
@@ -220,7 +225,7 @@ class Handle:
         """Let libcurl receive or send; in the user's turn the socket is left alone."""
         if not self._driven:
             self._left_alone.add(fd)
-            self._wire.ignores(fd)
+            self._wire.ignores(fd, self)
             return
         self._silent = 0
         reads, writes = events & _READABLE, events & select.EPOLLOUT
@@ -229,7 +234,7 @@ class Handle:
     def tick(self) -> None:
         """Count: give up who is silent, hand over what came some time ago, and let libcurl look at its own times."""
         self._silent += 1
-        self._held += bool(self._pieces or self._lines)
+        self._held += bool(self._pieces or (self._lines and not self._has_head))
         if self._silent > self._most_silent:
             self._fail(Failure(TIMED_OUT, "silence"))
         elif self._held > _PATIENCE:
@@ -239,13 +244,13 @@ class Handle:
             self._heed_timer()
 
     def shut(self) -> None:
-        """Close, and fail who waits. Where a name is being looked up, libcurl waits for that: then a thread does."""
+        """Close, and fail who waits. Where a name is being looked up, libcurl's close waits for that, in a thread."""
         if self._closed:
             return
+        for fd in self._sockets:
+            self._wire.ignores(fd, self)
         self._closed = True
         self._fail(_ENDED)
-        for fd in self._sockets:
-            self._wire.ignores(fd)
         self._wire.forgets(self)
         if self._easy.getinfo(pycurl.LOCAL_PORT) > 0 or self._easy.getinfo(pycurl.NAMELOOKUP_TIME):
             self._discard()
@@ -257,10 +262,13 @@ class Handle:
         self._easy.close()
 
     def _begin(self) -> None:
-        if not self._closed:
+        try:
             self._multi.add_handle(self._easy)
-            self._under_way = True
-            self._go_on()
+        except pycurl.error as cause:
+            self._fail(_said(cause))
+            return
+        self._under_way = True
+        self._go_on()
 
     def _go_on(self) -> None:
         self._driven = True
@@ -284,12 +292,12 @@ class Handle:
             self._multi.socket_action(fd, events)
             _, good, bad = self._multi.info_read()
         except pycurl.error as cause:
-            self._fail(Failure(*cause.args))
+            self._fail(_said(cause))
             return
         if good or bad:
             self._failure = self._found(bad[0][1], bad[0][2]) if bad else None
             self._finish()
-        elif len(self._lines) > self._judged and (why := self._fault()):
+        elif why := self._fault():
             self._fail(Failure(pycurl.E_FTP_WEIRD_SERVER_REPLY, why))
         elif self._pieces and self.waiting >= self._enough:
             self._hand_back()
@@ -297,8 +305,17 @@ class Handle:
             self._heed_timer()
 
     def _fault(self) -> str | None:
-        self._judged = len(self._lines)
+        """Say what is wrong with the lines that came: too many, or a body after what is no head."""
+        if self._pieces and not self._is_headed():
+            return "the answer has no head"
+        if len(self._lines) <= self._judged:
+            return None
+        self._judged = len(self._lines) * 5 // 4  # to look at all of them each time, one would look for ever
         return fault(self._lines)
+
+    def _is_headed(self) -> bool:
+        self._has_head = self._has_head or read_head(self._lines) is not None
+        return self._has_head
 
     def _fail(self, failure: Failure) -> None:
         self._failure = failure
@@ -308,15 +325,14 @@ class Handle:
         """Take the transfer from libcurl, and hand back what there is."""
         if self._under_way:
             self._under_way = False
-            self._multi.remove_handle(self._easy)
+            with contextlib.suppress(pycurl.error):
+                self._multi.remove_handle(self._easy)
         self._hand_back()
 
     def _hand_back(self) -> None:
         """Let the user go on; not before there is a head, or an end."""
-        if self._under_way and not self._has_head:
-            self._has_head = read_head(self._lines) is not None
-            if not self._has_head:
-                return
+        if self._under_way and not self._is_headed():
+            return
         self._driven = False
         self._wire.rests(self)
         self._turn.put(None)
@@ -328,7 +344,7 @@ class Handle:
         if what == pycurl.POLL_REMOVE:
             self._sockets.pop(fd, None)
             self._left_alone.discard(fd)
-            self._wire.ignores(fd)
+            self._wire.ignores(fd, self)
         else:
             reads, writes = what & pycurl.POLL_IN, what & pycurl.POLL_OUT
             self._sockets[fd] = (select.EPOLLIN if reads else 0) | (select.EPOLLOUT if writes else 0)
@@ -343,7 +359,7 @@ class Handle:
             self._wire.do(self._be_called)
 
     def _be_called(self) -> None:
-        if self._timer == 0:
+        if self._timer == 0 and self._driven:
             self._timer = None
             self._act(pycurl.SOCKET_TIMEOUT, 0)
 
@@ -358,3 +374,8 @@ class Handle:
             by_proxy=self._has_proxy,
             connect_status=self._easy.getinfo(pycurl.HTTP_CONNECTCODE),
         )
+
+
+def _said(error: pycurl.error) -> Failure:
+    """Take libcurl's code and words from an error; pycurl's own have words alone."""
+    return Failure(*error.args) if len(error.args) == 2 else Failure(CLOSED, str(error))

@@ -6,6 +6,7 @@ would hand the interpreter to one another for every 16 KiB: that took half the t
 No clock is read: a second thread waits, and after each wait everybody is told that so much time has passed.
 """
 
+import contextlib
 import os
 import select
 import threading
@@ -18,7 +19,7 @@ TICK_S = 0.05
 
 
 class Transfer(Protocol):
-    """What the wire's thread drives. It calls all of this, and nobody else does."""
+    """What the wire's thread drives: it alone calls this."""
 
     def ready(self, fd: int, events: int, /) -> None:
         """Go on: a socket may be read or written."""
@@ -45,6 +46,8 @@ class Wire:
         self._epoll: select.epoll
         self._bell = -1
         self._asleep = False
+        self._ticks = False
+        """Whether a tick is under way: where the wire was held up, time has not passed for those who wait."""
 
     def do(self, call: Callable[[], None]) -> bool:
         """Have the thread make a call; False where it makes none any more. The call must not raise."""
@@ -83,13 +86,12 @@ class Wire:
             self._epoll.register(fd, events)
         self._sockets[fd] = one
 
-    def ignores(self, fd: int) -> None:
-        """Wait for a socket no more."""
-        if self._sockets.pop(fd, None) is not None:
-            try:
+    def ignores(self, fd: int, one: Transfer) -> None:
+        """Wait for a socket of a transfer no more."""
+        if self._sockets.get(fd) is one:
+            del self._sockets[fd]
+            with contextlib.suppress(OSError):  # it is closed
                 self._epoll.unregister(fd)
-            except OSError:  # it is closed
-                return
 
     def close(self) -> None:
         """Shut all transfers, and end the thread."""
@@ -101,14 +103,20 @@ class Wire:
             self._thread.join()
 
     def _begin(self) -> None:
+        """Start the threads; where one does not start, all is as closed."""
+        self._closed = True
         self._epoll = select.epoll()
         self._bell = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._epoll.register(self._bell, select.EPOLLIN)
-        self._thread = threading.Thread(target=self._run, name="wire", daemon=True)
-        self._thread.start()
+        thread = threading.Thread(target=self._run, name="wire", daemon=True)
+        thread.start()
+        self._thread = thread
         threading.Thread(target=self._count, name="ticks", daemon=True).start()
+        self._closed = False
 
     def _run(self) -> None:
+        self._guard.acquire()  # who starts this holds it until all is ready
+        self._guard.release()
         try:
             while not self._closed:
                 self._turn()
@@ -117,7 +125,8 @@ class Wire:
                 self._closed = True
             self._ended.set()
             for one in list(self._transfers):
-                one.shut()
+                with contextlib.suppress(Exception):  # whatever it is: nobody may be left waiting
+                    one.shut()
             self._epoll.close()
             os.close(self._bell)
 
@@ -136,8 +145,11 @@ class Wire:
 
     def _count(self) -> None:
         while not self._ended.wait(TICK_S):
-            self.do(self._tick)
+            if not self._ticks:
+                self._ticks = True
+                self.do(self._tick)
 
     def _tick(self) -> None:
+        self._ticks = False
         for one in list(self._driven):
             one.tick()

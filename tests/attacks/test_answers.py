@@ -1,6 +1,7 @@
 """What a server may answer that is no HTTP as anybody means it."""
 
 import socket
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -50,7 +51,24 @@ def endless_trailer(client: socket.socket) -> None:
         client.sendall(b"X: y\r\n" * 1000)
 
 
-@pytest.mark.parametrize("reply", [negative, endless, only_announcing, endless_head, endless_trailer])
+def endless_without_a_head(begin: bytes) -> Callable[[socket.socket], None]:
+    """Begin in a way that libcurl takes for a head and we do not, then send until nobody listens."""
+
+    def reply(client: socket.socket) -> None:
+        client.sendall(begin)
+        while True:
+            client.sendall(bytes(1 << 20))
+
+    return reply
+
+
+NO_HEADS = [b"HTTP/1.1 101 X\r\n\r\n", b"HTTP/1.1 200OK\r\n\r\n", b"HTTP/1.1 200 OK\r\nA: b\r\n\rc\n"]
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [negative, endless, only_announcing, endless_head, endless_trailer, *map(endless_without_a_head, NO_HEADS)],
+)
 def test_050_an_answer_that_is_none_fails_its_repository_alone(hq: Site, repo: BuiltRepo, reply: object) -> None:
     """The attacker runs an upstream whose answers have sizes below nothing, or never begin."""
     hq.do("repo", "add", "p/good", str(repo.path))

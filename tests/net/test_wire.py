@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from issmedia.net.curl import Handle, TransferError
+from issmedia.net.curl import TIMED_OUT, Handle, TransferError
 from issmedia.net.identity import Identity
 from issmedia.net.wire import Wire
 from tests.makers.raw_server import answering
@@ -61,6 +61,45 @@ def test_what_came_is_given_before_the_failure_that_followed(wire: Wire) -> None
         wire.close()
 
     assert bytes(buffer[:count]) == b"begin"
+
+
+@pytest.mark.parametrize("steady", [False, True])
+def test_a_server_that_is_silent_within_a_trailer_is_given_up(wire: Wire, steady: bool) -> None:
+    gone = threading.Event()
+
+    def unfinished(client: socket.socket) -> None:
+        client.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+        client.sendall(b"3\r\nabc\r\n0\r\nX-A: b\r\n")
+        gone.wait(10)
+
+    with answering(unfinished) as url:
+        handle = Handle(Identity("http"), wire)
+        handle.ask(url, [], timeout_s=0.5, steady=steady)
+        buffer = memoryview(bytearray(100))
+        with pytest.raises(TransferError) as caught:
+            while handle.readinto(buffer):
+                pass
+        gone.set()
+
+    assert caught.value.failure.code == TIMED_OUT
+
+
+def test_a_body_that_is_cut_by_closing_is_not_taken_as_whole(wire: Wire) -> None:
+    gone = threading.Event()
+
+    def a_beginning(client: socket.socket) -> None:
+        client.sendall(HEAD + b"begin")
+        gone.wait(10)
+
+    with answering(a_beginning) as url:
+        handle, buffer = asked(wire, url), memoryview(bytearray(100))
+        assert handle.readinto(buffer) == 5
+        wire.close()
+        gone.set()
+
+        with pytest.raises(TransferError):
+            handle.readinto(buffer)
+        assert handle.length == -1
 
 
 def test_a_wire_that_is_closed_fails_who_waits_and_who_comes_later(wire: Wire) -> None:
