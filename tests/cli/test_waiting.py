@@ -1,5 +1,6 @@
 """issmedia import --wait: on a terminal it asks for the volumes that are needed, and notices them."""
 
+import ctypes
 import os
 import pty
 import shutil
@@ -44,17 +45,28 @@ class Drive:
     path: Path
 
     def insert(self, volume: Path) -> None:
-        """Swap the volume, in one step."""
+        """Swap the volume, in one step: were there a moment with none, another drive's would be asked about."""
         new = self.path.with_name("tray")
         shutil.copytree(volume, new)
-        self.eject()
-        new.rename(self.path)
+        if self.path.exists():
+            exchange(new, self.path)
+            new.rename(self._out())
+        else:
+            new.rename(self.path)
 
     def eject(self) -> None:
         """Take out what is there."""
         if self.path.exists():
-            out = len(list(self.path.parent.glob("out-*")))
-            self.path.rename(self.path.with_name(f"out-{out}"))
+            self.path.rename(self._out())
+
+    def _out(self) -> Path:
+        return self.path.with_name(f"out-{len(list(self.path.parent.glob('out-*')))}")
+
+
+def exchange(one: Path, other: Path) -> None:
+    """Give each the other's name, as renameat2(2) does."""
+    done = ctypes.CDLL(None, use_errno=True).renameat2(-100, os.fsencode(one), -100, os.fsencode(other), 2)
+    assert done == 0, os.strerror(ctypes.get_errno())
 
 
 @pytest.fixture
