@@ -4,6 +4,8 @@ import threading
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
+from issmedia.base.workers import Later
+
 T = TypeVar("T")
 
 
@@ -12,7 +14,7 @@ class Once(Generic[T]):
 
     def __init__(self) -> None:
         self._guard = threading.Lock()
-        self._running: dict[str, _Running[T]] = {}
+        self._running: dict[str, Later[T | None]] = {}
 
     def do(self, name: str, work: Callable[[], T]) -> T:
         """Give what `work` gives, or what another thread's work of this name gives.
@@ -23,31 +25,18 @@ class Once(Generic[T]):
             with self._guard:
                 running = self._running.get(name)
                 if running is None:
-                    mine = self._running[name] = _Running()
+                    mine = self._running[name] = Later()
             if running is None:
                 return self._done(name, mine, work)
             if (found := running.result()) is not None:
                 return found
 
-    def _done(self, name: str, mine: "_Running[T]", work: Callable[[], T]) -> T:
+    def _done(self, name: str, mine: Later[T | None], work: Callable[[], T]) -> T:
+        found: T | None = None
         try:
-            mine.found = work()
-            return mine.found
+            found = work()
+            return found
         finally:
             with self._guard:
                 del self._running[name]
-            mine.ended.release()
-
-
-class _Running(Generic[T]):
-    """Work that one thread does; `ended` is locked until then. A future would cost more than most have use for."""
-
-    def __init__(self) -> None:
-        self.found: T | None = None
-        self.ended = threading.Lock()
-        self.ended.acquire()
-
-    def result(self) -> T | None:
-        """Wait, and give what was found; None where the work failed."""
-        with self.ended:
-            return self.found
+            mine.put(found)
