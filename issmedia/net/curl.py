@@ -16,7 +16,7 @@ import msgspec
 import pycurl
 
 from issmedia.net.curl_options import Options, of_identity, of_limits, of_url
-from issmedia.net.heads import Head, fault, read_head
+from issmedia.net.heads import Head, Tally, read_head
 from issmedia.net.identity import Identity
 from issmedia.net.wire import TICK_S, Wire
 
@@ -108,8 +108,8 @@ class Handle:
         self._under_way = False
         self._failure: Failure | None = None
         self._enough = 0
-        self._has_head = False
-        self._judged = 0
+        self._head: Head | None = None
+        self._tally = Tally()
         self._most_silent = self._silent = self._held = 0
         self._timer: int | None = None
         """Ticks until libcurl wants to go on by itself."""
@@ -129,20 +129,18 @@ class Handle:
         """
         self._most_silent = math.ceil(timeout_s / TICK_S)
         self._enough = _ENOUGH if steady else _LITTLE
-        self._lines.clear()
-        self._judged = 0
-        self._has_head = False
+        self._forget_lines()
+        self._head = None
         self._failure = None
         try:
             self._say(url, headers, (timeout_s, steady))
         except pycurl.error as cause:
             raise TransferError(_said(cause)) from cause
         self._await(self._begin)
-        head = read_head(self._lines)
+        head = self._found_head()
         if head is None:
             raise TransferError(self._failure or Failure(CLOSED, "the answer has no head"))
-        self._lines.clear()
-        self._judged = 0
+        self._forget_lines()
         return head
 
     @property
@@ -181,8 +179,11 @@ class Handle:
 
     def close(self) -> None:
         """Close the connection; once more does nothing."""
-        if not self._wire.do(self.shut):
-            self._closed = True
+        self._wire.do(self.shut)
+
+    def _forget_lines(self) -> None:
+        self._lines.clear()
+        self._tally = Tally()
 
     def _say(self, url: str, headers: list[str], limits: tuple[float, bool]) -> None:
         """Tell libcurl what is to be asked, as far as it differs from the last time."""
@@ -234,7 +235,7 @@ class Handle:
     def tick(self) -> None:
         """Count: give up who is silent, hand over what came some time ago, and let libcurl look at its own times."""
         self._silent += 1
-        self._held += bool(self._pieces or (self._lines and not self._has_head))
+        self._held += bool(self._pieces or (self._lines and self._head is None))
         if self._silent > self._most_silent:
             self._fail(Failure(TIMED_OUT, "silence"))
         elif self._held > _PATIENCE:
@@ -294,11 +295,11 @@ class Handle:
         except pycurl.error as cause:
             self._fail(_said(cause))
             return
-        if good or bad:
+        if why := self._fault():
+            self._refuse(why)
+        elif good or bad:
             self._failure = self._found(bad[0][1], bad[0][2]) if bad else None
             self._finish()
-        elif why := self._fault():
-            self._fail(Failure(pycurl.E_FTP_WEIRD_SERVER_REPLY, why))
         elif self._pieces and self.waiting >= self._enough:
             self._hand_back()
         else:
@@ -306,16 +307,22 @@ class Handle:
 
     def _fault(self) -> str | None:
         """Say what is wrong with the lines that came: too many, or a body after what is no head."""
-        if self._pieces and not self._is_headed():
+        if self._pieces and self._found_head() is None:
             return "the answer has no head"
-        if len(self._lines) <= self._judged:
-            return None
-        self._judged = len(self._lines) * 5 // 4  # to look at all of them each time, one would look for ever
-        return fault(self._lines)
+        return self._tally.fault(self._lines)
 
-    def _is_headed(self) -> bool:
-        self._has_head = self._has_head or read_head(self._lines) is not None
-        return self._has_head
+    def _found_head(self) -> Head | None:
+        """Give the head of this answer, read once; None before it is there to its end."""
+        if self._head is None:
+            self._head = read_head(self._lines)
+        return self._head
+
+    def _refuse(self, why: str) -> None:
+        """Fail, and let nobody see what came."""
+        self._head = None
+        self._lines.clear()
+        self._pieces.clear()
+        self._fail(Failure(pycurl.E_FTP_WEIRD_SERVER_REPLY, why))
 
     def _fail(self, failure: Failure) -> None:
         self._failure = failure
@@ -331,7 +338,7 @@ class Handle:
 
     def _hand_back(self) -> None:
         """Let the user go on; not before there is a head, or an end."""
-        if self._under_way and not self._is_headed():
+        if self._under_way and self._found_head() is None:
             return
         self._driven = False
         self._wire.rests(self)

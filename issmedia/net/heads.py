@@ -20,13 +20,21 @@ class Head(msgspec.Struct, frozen=True):
     retry_after: str = ""
 
 
-def fault(lines: list[bytes]) -> str | None:
-    """Say why the lines that came are too many; None where they are not."""
-    if sum(map(len, lines)) > _MOST_BYTES:
-        return "its head has no end"
-    if sum(line.startswith(b"HTTP/") for line in lines) > _MOST_INTERIM:
-        return "it announces answers and gives none"
-    return None
+class Tally:
+    """Counts the lines of one answer as they come, each once."""
+
+    def __init__(self) -> None:
+        self._counted = self._bytes = self._heads = 0
+
+    def fault(self, lines: list[bytes]) -> str | None:
+        """Say why the lines that came by now are too many; None where they are not."""
+        for line in lines[self._counted :]:
+            self._bytes += len(line)
+            self._heads += line.startswith(b"HTTP/")
+        self._counted = len(lines)
+        if self._bytes > _MOST_BYTES:
+            return "its head has no end"
+        return "it announces answers and gives none" if self._heads > _MOST_INTERIM else None
 
 
 def read_head(lines: list[bytes]) -> Head | None:

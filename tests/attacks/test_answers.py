@@ -1,12 +1,11 @@
 """What a server may answer that is no HTTP as anybody means it."""
 
 import socket
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.makers.raw_server import answering
+from tests.makers.raw_server import answering, endless
 from tests.makers.repos import BuiltRepo
 from tests.makers.sites import Site, connected_site
 
@@ -17,13 +16,6 @@ CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 def hq(tmp_path: Path) -> Site:
     """A connected site."""
     return connected_site(tmp_path / "hq")
-
-
-def endless(client: socket.socket) -> None:
-    """Say a size that means all there is, then send until nobody listens."""
-    client.sendall(CHUNKED + b"-1\r\n")
-    while True:
-        client.sendall(bytes(1 << 20))
 
 
 def only_announcing(client: socket.socket) -> None:
@@ -51,23 +43,16 @@ def endless_trailer(client: socket.socket) -> None:
         client.sendall(b"X: y\r\n" * 1000)
 
 
-def endless_without_a_head(begin: bytes) -> Callable[[socket.socket], None]:
-    """Begin in a way that libcurl takes for a head and we do not, then send until nobody listens."""
-
-    def reply(client: socket.socket) -> None:
-        client.sendall(begin)
-        while True:
-            client.sendall(bytes(1 << 20))
-
-    return reply
-
+ALL_THERE_IS = CHUNKED + b"-1\r\n"
+"""A size below nothing."""
 
 NO_HEADS = [b"HTTP/1.1 101 X\r\n\r\n", b"HTTP/1.1 200OK\r\n\r\n", b"HTTP/1.1 200 OK\r\nA: b\r\n\rc\n"]
+"""What libcurl takes for a head, and we do not."""
 
 
 @pytest.mark.parametrize(
     "reply",
-    [negative, endless, only_announcing, endless_head, endless_trailer, *map(endless_without_a_head, NO_HEADS)],
+    [negative, only_announcing, endless_head, endless_trailer, *map(endless, (ALL_THERE_IS, *NO_HEADS))],
 )
 def test_050_an_answer_that_is_none_fails_its_repository_alone(hq: Site, repo: BuiltRepo, reply: object) -> None:
     """The attacker runs an upstream whose answers have sizes below nothing, or never begin."""

@@ -21,6 +21,33 @@ def answering(reply: Reply) -> Iterator[str]:
             thread.join()
 
 
+@contextlib.contextmanager
+def saying(data: bytes) -> Iterator[str]:
+    """Give the URL of a server that says this, and then nothing until the block is left."""
+    left = threading.Event()
+
+    def reply(client: socket.socket) -> None:
+        client.sendall(data)
+        left.wait(10)
+
+    with answering(reply) as url:
+        try:
+            yield url
+        finally:
+            left.set()
+
+
+def endless(begin: bytes) -> Reply:
+    """Make a reply that begins so, and sends until nobody listens."""
+
+    def reply(client: socket.socket) -> None:
+        client.sendall(begin)
+        while True:
+            client.sendall(bytes(1 << 20))
+
+    return reply
+
+
 def _serve(server: socket.socket, reply: Reply) -> None:
     with contextlib.suppress(OSError):
         while True:

@@ -14,7 +14,7 @@ from issmedia.net.identity import Identity
 from issmedia.net.upstream import open_upstream
 from issmedia.net.wire import Wire
 from tests.makers.http_server import Answer, serving
-from tests.makers.raw_server import answering
+from tests.makers.raw_server import answering, endless
 from tests.makers.streams import whole
 from tests.makers.tls import Authority
 from tests.makers.webs import read, web
@@ -192,22 +192,23 @@ def test_an_answer_without_a_head_is_none(reply: bytes, wire: Wire) -> None:
         handle.close()
 
 
+def test_an_answer_after_too_many_announcements_is_none_though_all_comes_at_once(wire: Wire) -> None:
+    said = b"HTTP/1.1 100 Continue\r\n\r\n" * 9 + b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx"
+    with answering(lambda client: client.sendall(said)) as url:
+        handle = Handle(Identity("http"), wire)
+        with pytest.raises(TransferError, match="it announces answers and gives none"):
+            handle.ask(url, [], timeout_s=10, steady=True)
+        handle.close()
+
+
 def test_no_more_waits_in_memory_than_one_step_receives(wire: Wire) -> None:
-    gone = threading.Event()
-
-    def endless(client: socket.socket) -> None:
-        client.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
-        while not gone.is_set():
-            client.sendall(bytes(1 << 20))
-
-    with answering(endless) as url:
+    with answering(endless(b"HTTP/1.1 200 OK\r\n\r\n")) as url:
         handle = Handle(Identity("http"), wire)
         handle.ask(url, [], timeout_s=10, steady=True)
         most = 0
         for _ in range(100):
             handle.readinto(memoryview(bytearray(1)))
             most = max(most, handle.waiting)
-        gone.set()
         handle.close()
 
     assert most <= 4 << 20

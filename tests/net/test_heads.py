@@ -1,6 +1,6 @@
 import pytest
 
-from issmedia.net.heads import Head, fault, read_head
+from issmedia.net.heads import Head, Tally, read_head
 
 FOUND = [b"HTTP/1.1 302 Found\r\n", b"Server: x\r\n", b"location:  /there \r\n", b"\r\n"]
 
@@ -38,6 +38,6 @@ def test_a_status_that_is_no_number_is_no_answer(line: bytes) -> None:
 
 
 def test_too_much_is_a_fault() -> None:
-    assert fault(FOUND) is None
-    assert fault([b"X: " + bytes(1000)] * 200) == "its head has no end"
-    assert fault([b"HTTP/1.1 100 Continue\r\n", b"\r\n"] * 9) == "it announces answers and gives none"
+    assert Tally().fault(FOUND) is None
+    assert Tally().fault([b"X: " + bytes(1000)] * 200) == "its head has no end"
+    assert Tally().fault([b"HTTP/1.1 100 Continue\r\n", b"\r\n"] * 9) == "it announces answers and gives none"

@@ -11,7 +11,7 @@ import pytest
 from issmedia.net.curl import TIMED_OUT, Handle, TransferError
 from issmedia.net.identity import Identity
 from issmedia.net.wire import Wire
-from tests.makers.raw_server import answering
+from tests.makers.raw_server import answering, endless, saying
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n"
 
@@ -24,30 +24,16 @@ def asked(wire: Wire, url: str) -> Handle:
 
 
 def test_a_head_is_given_before_there_is_a_body(wire: Wire) -> None:
-    gone = threading.Event()
-
-    def only_a_head(client: socket.socket) -> None:
-        client.sendall(HEAD)
-        gone.wait(10)
-
-    with answering(only_a_head) as url:
+    with saying(HEAD) as url:
         assert asked(wire, url).length == 1_000_000
         wire.close()
-        gone.set()
 
 
 def test_what_came_is_given_before_there_is_more(wire: Wire) -> None:
-    gone = threading.Event()
-
-    def a_beginning(client: socket.socket) -> None:
-        client.sendall(HEAD + b"begin")
-        gone.wait(10)
-
-    with answering(a_beginning) as url:
+    with saying(HEAD + b"begin") as url:
         buffer = memoryview(bytearray(100))
         count = asked(wire, url).readinto(buffer)
         wire.close()
-        gone.set()
 
     assert bytes(buffer[:count]) == b"begin"
 
@@ -65,37 +51,23 @@ def test_what_came_is_given_before_the_failure_that_followed(wire: Wire) -> None
 
 @pytest.mark.parametrize("steady", [False, True])
 def test_a_server_that_is_silent_within_a_trailer_is_given_up(wire: Wire, steady: bool) -> None:
-    gone = threading.Event()
-
-    def unfinished(client: socket.socket) -> None:
-        client.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
-        client.sendall(b"3\r\nabc\r\n0\r\nX-A: b\r\n")
-        gone.wait(10)
-
-    with answering(unfinished) as url:
+    head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+    with saying(head + b"3\r\nabc\r\n0\r\nX-A: b\r\n") as url:
         handle = Handle(Identity("http"), wire)
         handle.ask(url, [], timeout_s=0.5, steady=steady)
         buffer = memoryview(bytearray(100))
         with pytest.raises(TransferError) as caught:
             while handle.readinto(buffer):
                 pass
-        gone.set()
 
     assert caught.value.failure.code == TIMED_OUT
 
 
 def test_a_body_that_is_cut_by_closing_is_not_taken_as_whole(wire: Wire) -> None:
-    gone = threading.Event()
-
-    def a_beginning(client: socket.socket) -> None:
-        client.sendall(HEAD + b"begin")
-        gone.wait(10)
-
-    with answering(a_beginning) as url:
+    with saying(HEAD + b"begin") as url:
         handle, buffer = asked(wire, url), memoryview(bytearray(100))
         assert handle.readinto(buffer) == 5
         wire.close()
-        gone.set()
 
         with pytest.raises(TransferError):
             handle.readinto(buffer)
@@ -123,18 +95,13 @@ def test_a_wire_that_is_closed_fails_who_waits_and_who_comes_later(wire: Wire) -
 
 
 def test_a_transfer_that_nobody_reads_holds_up_no_other(wire: Wire) -> None:
-    gone = threading.Event()
-
-    def endless(client: socket.socket) -> None:
-        client.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
-        while not gone.is_set():
-            client.sendall(bytes(1 << 16))
-
-    with answering(endless) as busy, answering(lambda client: client.sendall(HEAD)) as other:
+    with (
+        answering(endless(b"HTTP/1.1 200 OK\r\n\r\n")) as busy,
+        answering(lambda client: client.sendall(HEAD)) as other,
+    ):
         asked(wire, busy)
         for _ in range(20):
             asked(wire, other).close()
-        gone.set()
         wire.close()
 
 
