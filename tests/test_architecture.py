@@ -57,7 +57,7 @@ NETWORK = {
     "ftplib",
     "smtplib",
 }
-MAY_DIAL = r"issmedia\.net\..*|issmedia\.web\.server"
+MAY_DIAL = r"issmedia\.net\..*|issmedia\.web\.server|issmedia\.base\.helper"
 
 IN_ONE_MODULE = ("rpm_rs", "pysequoia")
 

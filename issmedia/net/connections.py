@@ -12,16 +12,17 @@ from collections.abc import Callable, Mapping
 
 from issmedia.model.transport import Transport
 from issmedia.net import tls
-from issmedia.net.curl import Handle, TransferError
+from issmedia.net.handle import Handle
 from issmedia.net.heads import Head
 from issmedia.net.identity import Identity
 from issmedia.net.manners import Manners, Pace
+from issmedia.net.messages import TransferError
 from issmedia.net.wire import Wire
 
 MOST = 8
 """Connections in use at a time, unless somebody says otherwise."""
 
-_KEPT = 256
+_KEPT = 64
 """Connections that are kept while nobody uses them."""
 
 Turns = queue.SimpleQueue[None]
@@ -93,6 +94,7 @@ class Connections:
         self._wire = Wire()
         self._places: dict[tuple[Identity, str], Place] = {}
         self._kept = 0
+        self._closed = False
         self._checked: set[tuple[str | None, ...]] = set()
         self._guard = threading.Lock()
 
@@ -134,7 +136,12 @@ class Connections:
         self._interrupted.set()
 
     def close(self) -> None:
-        """Close every connection."""
+        """Close every connection; those in use fail, and are closed by their users."""
+        with self._guard:
+            self._closed = True
+            idle = [handle for place in self._places.values() for handle in place.idle]
+        for one in idle:
+            one.close()
         self._wire.close()
 
     def __enter__(self) -> "Connections":
@@ -145,7 +152,7 @@ class Connections:
 
     def _handle(self, place: Place) -> Handle:
         with self._guard:
-            if place.idle:
+            if place.idle and not self._closed:
                 self._kept -= 1
                 return place.idle.pop()
         return Handle(place.identity, self._wire)
@@ -154,7 +161,7 @@ class Connections:
         """Keep a connection for the next request, where it can serve again and there is room."""
         flight.uses(None)
         with self._guard:
-            keeps = handle.is_free and self._kept < _KEPT
+            keeps = handle.is_free and self._kept < _KEPT and not self._closed
             if keeps:
                 self._kept += 1
                 place.idle.append(handle)

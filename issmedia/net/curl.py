@@ -1,24 +1,25 @@
-"""libcurl: what a `Handle` asks, over one connection of its own, one request at a time.
+"""libcurl: what is asked over one connection, one request at a time; in the receiver.
 
-libcurl is driven by the wire, and receives only when all that came before was read: so no more than a part and one step
-wait in memory. Nobody but this and `net.curl_options` uses pycurl.
+libcurl receives only in our turn, which begins when all that came before was read. Nobody but this and
+`net.curl_options` uses pycurl.
 """
 
 import contextlib
 import math
-import queue
 import select
+import socket
 import threading
 from collections import deque
-from collections.abc import Callable
+from functools import partial
+from mmap import mmap
 
 import msgspec
 import pycurl
 
 from issmedia.net.curl_options import Options, of_identity, of_limits, of_url
 from issmedia.net.heads import Head, Tally, read_head
-from issmedia.net.identity import Identity
-from issmedia.net.wire import TICK_S, Wire
+from issmedia.net.loop import TICK_S, Loop
+from issmedia.net.messages import CLOSED, LONGEST, NO_HTTP, ROOM, TIMED_OUT, Ask, Failure, Order, Told
 
 _ENOUGH = 512 << 10
 _LITTLE = 64 << 10
@@ -33,79 +34,29 @@ _LENGTH = getattr(pycurl, "CONTENT_LENGTH_DOWNLOAD_T", None) or pycurl.CONTENT_L
 _CAME = getattr(pycurl, "SIZE_DOWNLOAD_T", None) or pycurl.SIZE_DOWNLOAD
 """Old releases of pycurl give floats, new ones warn of them."""
 
-REFUSED, CUT_SHORT, TIMED_OUT = pycurl.E_COULDNT_CONNECT, pycurl.E_PARTIAL_FILE, pycurl.E_OPERATION_TIMEDOUT
-NO_HOST, NO_PROXY = pycurl.E_COULDNT_RESOLVE_HOST, pycurl.E_COULDNT_RESOLVE_PROXY
-NOT_TRUSTED = pycurl.E_PEER_FAILED_VERIFICATION
-CLOSED = pycurl.E_GOT_NOTHING
-
-_OF_TLS = frozenset(
-    {
-        NOT_TRUSTED,
-        pycurl.E_SSL_CERTPROBLEM,
-        pycurl.E_SSL_CIPHER,
-        pycurl.E_SSL_CACERT_BADFILE,
-        pycurl.E_SSL_ISSUER_ERROR,
-        pycurl.E_SSL_INVALIDCERTSTATUS,
-    }
-)
-_MAY_BE_OF_TLS = frozenset({pycurl.E_SSL_CONNECT_ERROR, pycurl.E_RECV_ERROR, pycurl.E_SEND_ERROR})
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder[Order](Order, strict=True).decode
 
 
-class Failure(msgspec.Struct, frozen=True):
-    """What libcurl says: its code, its words, the system's error, bytes that came and that are still lacking.
+class Transfer:
+    """One connection, and what is asked over it; `line` and `memory` are shared with whoever asks (`net.wire.Line`)."""
 
-    `lacking` is -1 where nobody knows, `connect_status` what a proxy answered to a wish for a tunnel, else 0.
-    """
-
-    code: int
-    text: str
-    errno: int = 0
-    came: int = 0
-    lacking: int = -1
-    by_proxy: bool = False
-    connect_status: int = 0
-
-    @property
-    def is_tls(self) -> bool:
-        """Say whether the two could not agree on TLS; a connection that was cut is no disagreement."""
-        at_odds = "SSL routines" in self.text and "unexpected eof" not in self.text
-        return self.code in _OF_TLS or (self.code in _MAY_BE_OF_TLS and at_odds)
-
-
-_ENDED = Failure(CLOSED, "ended")
-
-
-class TransferError(Exception):
-    """There was no answer, or no end of one."""
-
-    def __init__(self, failure: Failure) -> None:
-        super().__init__(failure.text)
-        self.failure = failure
-
-
-class Handle:
-    """One connection, made where there is none that still stands, for one request at a time.
-
-    It is the wire's or the user's: `_await` hands it to the wire, which hands it back with bytes, a head, or the end.
-    Only `end` is for other threads than these two.
-    """
-
-    def __init__(self, identity: Identity, wire: Wire) -> None:
-        self._wire = wire
+    def __init__(self, line: socket.socket, memory: mmap, loop: Loop) -> None:
+        self._line = line
+        self._memory = memory
+        self._loop = loop
         self._easy = pycurl.Curl()
         self._multi = pycurl.CurlMulti()
         self._lines: list[bytes] = []
         self._pieces: deque[bytes] = deque()
         self._headers: list[str] = []
         self._limits = (0.0, False)
+        self._has_proxy = False
         self._sockets: dict[int, int] = {}
         self._left_alone: set[int] = set()
-        self._turn: queue.SimpleQueue[None] = queue.SimpleQueue()
-        self._awaited = False
-        self._driven = False
-        self._ended = False
-        self._closed = False
+        self._has_turn = False
         self._under_way = False
+        self._closed = False
         self._failure: Failure | None = None
         self._enough = 0
         self._head: Head | None = None
@@ -113,181 +64,102 @@ class Handle:
         self._most_silent = self._silent = self._held = 0
         self._timer: int | None = None
         """Ticks until libcurl wants to go on by itself."""
-        self._has_proxy = identity.proxy is not None
         self._multi.setopt(pycurl.M_MAXCONNECTS, 1)
         self._multi.setopt(pycurl.M_SOCKETFUNCTION, self._watch)
         self._multi.setopt(pycurl.M_TIMERFUNCTION, self._set_timer)
-        self._set(of_identity(identity))
         self._easy.setopt(pycurl.HEADERFUNCTION, self._lines.append)
         self._easy.setopt(pycurl.WRITEFUNCTION, self._pieces.append)
-        wire.knows(self)
+        line.setblocking(False)
+        loop.watches(line.fileno(), select.EPOLLIN, self._hear)
 
-    def ask(self, url: str, headers: list[str], *, timeout_s: float, steady: bool) -> Head:
-        """Ask for a URL; give the head of the answer. `TransferError` where there is none.
+    def _hear(self, _events: int) -> None:
+        """Take an order, which gives us the turn; an end of the line is the end of all."""
+        try:
+            said = self._line.recv(LONGEST)
+        except BlockingIOError:
+            return
+        except OSError:
+            said = b""
+        if not said:
+            self._shut()
+            return
+        self._has_turn = True
+        order = _decode(said)
+        if order is None:
+            self._go_on()
+        else:
+            self._begin(order)
 
-        `steady` gives up who only trickles, and has more come at a time.
-        """
-        self._most_silent = math.ceil(timeout_s / TICK_S)
-        self._enough = _ENOUGH if steady else _LITTLE
-        self._forget_lines()
+    def _begin(self, asked: Ask) -> None:
+        self._most_silent = math.ceil(asked.timeout_s / TICK_S)
+        self._enough = _ENOUGH if asked.steady else _LITTLE
+        self._lines.clear()
+        self._tally = Tally()
         self._head = None
         self._failure = None
         try:
-            self._say(url, headers, (timeout_s, steady))
-        except pycurl.error as cause:
-            raise TransferError(_said(cause)) from cause
-        self._await(self._begin)
-        head = self._found_head()
-        if head is None:
-            raise TransferError(self._failure or Failure(CLOSED, "the answer has no head"))
-        self._forget_lines()
-        return head
+            self._say(asked)
+            self._multi.add_handle(self._easy)
+        except (pycurl.error, UnicodeError) as cause:
+            self._fail(_said(cause))
+            return
+        self._under_way = True
+        self._go_on()
 
-    @property
-    def length(self) -> int:
-        """Give the bytes of the body, as they were announced; -1 where they were not."""
-        try:
-            return int(self._easy.getinfo(_LENGTH))
-        except pycurl.error:  # it was closed meanwhile
-            return -1
-
-    @property
-    def waiting(self) -> int:
-        """Give the bytes that came and were not read yet."""
-        return sum(map(len, self._pieces))
-
-    @property
-    def is_free(self) -> bool:
-        """Say whether the answer was read to its end, and the connection may serve again."""
-        return not (self._under_way or self._failure or self._pieces or self._ended or self._awaited)
-
-    def readinto(self, buffer: memoryview) -> int:
-        """Read on into a buffer that is not empty; 0 at the end. `TransferError` where the body ends early."""
-        while not (count := self._taken(buffer)):
-            under_way = self._under_way  # first: a failure that comes between the two is no end
-            if self._failure:
-                raise TransferError(self._failure)
-            if not under_way:
-                return 0
-            self._await(self._go_on)
-        return count
-
-    def end(self) -> None:
-        """Have what waits for this connection fail, and whatever is asked of it later."""
-        self._ended = True
-        self._wire.do(self._end)
-
-    def close(self) -> None:
-        """Close the connection; once more does nothing."""
-        self._wire.do(self.shut)
-
-    def _forget_lines(self) -> None:
-        self._lines.clear()
-        self._tally = Tally()
-
-    def _say(self, url: str, headers: list[str], limits: tuple[float, bool]) -> None:
+    def _say(self, asked: Ask) -> None:
         """Tell libcurl what is to be asked, as far as it differs from the last time."""
-        self._set(of_url(url))
-        if headers != self._headers:
-            self._easy.setopt(pycurl.HTTPHEADER, headers)
-            self._headers = headers
-        if limits != self._limits:
-            timeout_s, steady = self._limits = limits
-            self._set(of_limits(timeout_s, steady=steady))
+        if asked.whose is not None:
+            self._has_proxy = asked.whose.identity.proxy is not None
+            self._set(of_identity(asked.whose))
+        self._set(of_url(asked.url))
+        if asked.headers != self._headers:
+            self._easy.setopt(pycurl.HTTPHEADER, asked.headers)
+            self._headers = asked.headers
+        if (limits := (asked.timeout_s, asked.steady)) != self._limits:
+            self._limits = limits
+            self._set(of_limits(asked.timeout_s, steady=asked.steady))
 
     def _set(self, options: Options) -> None:
         for option, value in options.items():
             self._easy.setopt(option, value)
 
-    def _taken(self, buffer: memoryview) -> int:
-        """Move what waits into a buffer, as far as it goes; say how many bytes."""
-        pieces = self._pieces
-        at, room = 0, len(buffer)
-        while pieces and at < room:
-            piece = pieces.popleft()
-            if (end := at + len(piece)) > room:
-                pieces.appendleft(piece[room - at :])
-                piece, end = piece[: room - at], room
-            buffer[at:end] = piece
-            at = end
-        return at
+    def _go_on(self) -> None:
+        """Receive more; where there is more than there was room for, that is enough."""
+        self._silent = self._held = 0
+        if not self._under_way or self._waiting >= self._enough:
+            self._hand_over()
+            return
+        self._loop.drives(self._tick)
+        for fd in self._left_alone:
+            self._loop.watches(fd, self._sockets[fd], partial(self._ready, fd))
+        self._left_alone.clear()
+        self._heed_timer()
 
-    def _await(self, step: Callable[[], None]) -> None:
-        """Hand the connection to the wire, and wait until it is handed back."""
-        self._awaited = True
-        if not self._wire.do(step):
-            raise TransferError(_ENDED)
-        self._turn.get()
-        self._awaited = False
-
-    # What follows is the wire's.
-
-    def ready(self, fd: int, events: int) -> None:
-        """Let libcurl receive or send; in the user's turn the socket is left alone."""
-        if not self._driven:
+    def _ready(self, fd: int, events: int) -> None:
+        """Let libcurl receive or send; when we have no turn the socket is left alone."""
+        if not self._has_turn:
             self._left_alone.add(fd)
-            self._wire.ignores(fd, self)
+            self._loop.ignores(fd)
             return
         self._silent = 0
         reads, writes = events & _READABLE, events & select.EPOLLOUT
         self._act(fd, (pycurl.CSELECT_IN if reads else 0) | (pycurl.CSELECT_OUT if writes else 0))
 
-    def tick(self) -> None:
+    def _tick(self) -> None:
         """Count: give up who is silent, hand over what came some time ago, and let libcurl look at its own times."""
         self._silent += 1
         self._held += bool(self._pieces or (self._lines and self._head is None))
         if self._silent > self._most_silent:
             self._fail(Failure(TIMED_OUT, "silence"))
         elif self._held > _PATIENCE:
-            self._hand_back()
-        if self._timer and self._driven:
+            self._hand_over()
+        if self._timer and self._has_turn:
             self._timer -= 1
             self._heed_timer()
 
-    def shut(self) -> None:
-        """Close, and fail who waits. Where a name is being looked up, libcurl's close waits for that, in a thread."""
-        if self._closed:
-            return
-        for fd in self._sockets:
-            self._wire.ignores(fd, self)
-        self._closed = True
-        self._fail(_ENDED)
-        self._wire.forgets(self)
-        if self._easy.getinfo(pycurl.LOCAL_PORT) > 0 or self._easy.getinfo(pycurl.NAMELOOKUP_TIME):
-            self._discard()
-        else:
-            threading.Thread(target=self._discard, name="looking up", daemon=True).start()
-
-    def _discard(self) -> None:
-        self._multi.close()
-        self._easy.close()
-
-    def _begin(self) -> None:
-        try:
-            self._multi.add_handle(self._easy)
-        except pycurl.error as cause:
-            self._fail(_said(cause))
-            return
-        self._under_way = True
-        self._go_on()
-
-    def _go_on(self) -> None:
-        self._driven = True
-        self._silent = self._held = 0
-        self._wire.drives(self)
-        for fd in self._left_alone:
-            self._wire.watches(fd, self._sockets[fd], self)
-        self._left_alone.clear()
-        self._end()
-        self._heed_timer()
-
-    def _end(self) -> None:
-        if self._driven and self._ended:
-            self._fail(_ENDED)
-
     def _act(self, fd: int, events: int) -> None:
         """Let libcurl do what it can at once, and look what came of it."""
-        if not self._driven:
+        if not self._has_turn:
             return
         try:
             self._multi.socket_action(fd, events)
@@ -300,10 +172,14 @@ class Handle:
         elif good or bad:
             self._failure = self._found(bad[0][1], bad[0][2]) if bad else None
             self._finish()
-        elif self._pieces and self.waiting >= self._enough:
-            self._hand_back()
+        elif self._pieces and self._waiting >= self._enough:
+            self._hand_over()
         else:
             self._heed_timer()
+
+    @property
+    def _waiting(self) -> int:
+        return sum(map(len, self._pieces))
 
     def _fault(self) -> str | None:
         """Say what is wrong with the lines that came: too many, or a body after what is no head."""
@@ -322,27 +198,45 @@ class Handle:
         self._head = None
         self._lines.clear()
         self._pieces.clear()
-        self._fail(Failure(pycurl.E_FTP_WEIRD_SERVER_REPLY, why))
+        self._fail(Failure(NO_HTTP, why))
 
     def _fail(self, failure: Failure) -> None:
         self._failure = failure
         self._finish()
 
     def _finish(self) -> None:
-        """Take the transfer from libcurl, and hand back what there is."""
+        """Take the transfer from libcurl, and hand over what there is."""
         if self._under_way:
             self._under_way = False
             with contextlib.suppress(pycurl.error):
                 self._multi.remove_handle(self._easy)
-        self._hand_back()
+        self._hand_over()
 
-    def _hand_back(self) -> None:
-        """Let the user go on; not before there is a head, or an end."""
-        if self._under_way and self._found_head() is None:
+    def _hand_over(self) -> None:
+        """Let the other side have its turn, with what came; not before there is a head, or an end."""
+        head = self._found_head()
+        if self._under_way and head is None:
             return
-        self._driven = False
-        self._wire.rests(self)
-        self._turn.put(None)
+        self._has_turn = False
+        self._loop.rests(self._tick)
+        count = self._moved()
+        more = self._under_way or bool(self._pieces)
+        failure = None if self._pieces else self._failure
+        told = Told(count, more, head, self._length if head else -1, failure)
+        with contextlib.suppress(OSError):  # nobody listens any more: that is heard soon
+            self._line.send(_encode(told))
+
+    def _moved(self) -> int:
+        """Move what came into the shared memory, as far as it goes; say how many bytes."""
+        pieces, memory, at = self._pieces, self._memory, 0
+        while pieces and at < ROOM:
+            piece = pieces.popleft()
+            if (end := at + len(piece)) > ROOM:
+                pieces.appendleft(piece[ROOM - at :])
+                piece, end = piece[: ROOM - at], ROOM
+            memory[at:end] = piece
+            at = end
+        return at
 
     def _watch(self, what: int, fd: int, _multi: object, _data: object) -> None:
         """Wait for a socket as libcurl wants it."""
@@ -351,24 +245,49 @@ class Handle:
         if what == pycurl.POLL_REMOVE:
             self._sockets.pop(fd, None)
             self._left_alone.discard(fd)
-            self._wire.ignores(fd, self)
+            self._loop.ignores(fd)
         else:
             reads, writes = what & pycurl.POLL_IN, what & pycurl.POLL_OUT
             self._sockets[fd] = (select.EPOLLIN if reads else 0) | (select.EPOLLOUT if writes else 0)
-            self._wire.watches(fd, self._sockets[fd], self)
+            self._loop.watches(fd, self._sockets[fd], partial(self._ready, fd))
 
     def _set_timer(self, timeout_ms: int) -> None:
         self._timer = None if timeout_ms < 0 else math.ceil(timeout_ms / 1000 / TICK_S)
 
     def _heed_timer(self) -> None:
         """Where libcurl's time is up, have it go on; not at once, for others wait, too."""
-        if self._timer == 0 and self._driven:
-            self._wire.do(self._be_called)
+        if self._timer == 0 and self._has_turn:
+            self._loop.soon(self._be_called)
 
     def _be_called(self) -> None:
-        if self._timer == 0 and self._driven:
+        if self._timer == 0 and self._has_turn:
             self._timer = None
             self._act(pycurl.SOCKET_TIMEOUT, 0)
+
+    def _shut(self) -> None:
+        """Close. Where a name is being looked up, libcurl's close waits for that, in a thread."""
+        self._closed = True
+        self._has_turn = False
+        self._loop.rests(self._tick)
+        for fd in (self._line.fileno(), *self._sockets):
+            self._loop.ignores(fd)
+        self._line.close()
+        self._memory.close()
+        if self._easy.getinfo(pycurl.LOCAL_PORT) > 0 or self._easy.getinfo(pycurl.NAMELOOKUP_TIME):
+            self._discard()
+        else:
+            threading.Thread(target=self._discard, name="looking up", daemon=True).start()
+
+    def _discard(self) -> None:
+        with contextlib.suppress(pycurl.error):
+            if self._under_way:
+                self._multi.remove_handle(self._easy)
+        self._multi.close()
+        self._easy.close()
+
+    @property
+    def _length(self) -> int:
+        return int(self._easy.getinfo(_LENGTH))
 
     def _found(self, code: int, text: str) -> Failure:
         came = int(self._easy.getinfo(_CAME))
@@ -377,12 +296,14 @@ class Handle:
             text,
             errno=self._easy.getinfo(pycurl.OS_ERRNO),
             came=came,
-            lacking=self.length - came if self.length >= 0 else -1,
+            lacking=self._length - came if self._length >= 0 else -1,
             by_proxy=self._has_proxy,
             connect_status=self._easy.getinfo(pycurl.HTTP_CONNECTCODE),
         )
 
 
-def _said(error: pycurl.error) -> Failure:
+def _said(error: Exception) -> Failure:
     """Take libcurl's code and words from an error; pycurl's own have words alone."""
-    return Failure(*error.args) if len(error.args) == 2 else Failure(CLOSED, str(error))
+    if isinstance(error, pycurl.error) and len(error.args) == 2:
+        return Failure(*error.args)
+    return Failure(CLOSED, str(error))

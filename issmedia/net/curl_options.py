@@ -8,7 +8,7 @@ import pycurl
 
 from issmedia.base.digest import CHUNK
 from issmedia.net.identity import Identity
-from issmedia.net.tls import authorities
+from issmedia.net.messages import Whose
 
 Options = dict[int, object]
 """What `setopt` takes."""
@@ -37,9 +37,9 @@ _SETTINGS: Options = {
 }
 
 
-def of_identity(identity: Identity) -> Options:
+def of_identity(whose: Whose) -> Options:
     """Say what holds for all requests over connections of an identity."""
-    return _SETTINGS | _tls(identity) | _proxy(identity)
+    return _SETTINGS | _tls(whose) | _proxy(whose.identity)
 
 
 def of_limits(timeout_s: float, *, steady: bool) -> Options:
@@ -57,9 +57,9 @@ def of_url(url: str) -> Options:
     return {pycurl.URL: url if plain else quote(url, safe=_SAFE)}
 
 
-def _tls(identity: Identity) -> Options:
+def _tls(whose: Whose) -> Options:
     """Say how a server, and a proxy, proves itself: always, to the same CAs; and what we show the server alone."""
-    file, directory = authorities(identity.ca_bundle) if identity.speaks_tls else (None, None)
+    identity, (file, directory) = whose.identity, whose.authorities
     settings: Options = {
         pycurl.SSLVERSION: pycurl.SSLVERSION_TLSv1_2,
         pycurl.SSL_VERIFYPEER: 1,

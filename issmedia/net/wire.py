@@ -1,155 +1,149 @@
-"""The wire of one run: a thread that waits for all sockets at once, and lets bytes come in.
+"""The wire of one run: a helper that receives (`net.receiver`), and a line to it for each connection.
 
-Whoever reads sleeps meanwhile, and is woken once for many bytes. Were each to wait for its own socket, eight threads
-would hand the interpreter to one another for every 16 KiB: that took half the time of a sync.
-
-No clock is read: a second thread waits, and after each wait everybody is told that so much time has passed.
+libcurl reads what strangers send, so it does that where there is little to be had: no file can be written there. And it
+takes no turns at our interpreter, for which all threads of a process fight: handing itself over for each 16 KiB took
+half the time of a sync.
 """
 
 import contextlib
+import fcntl
+import mmap
 import os
-import select
+import socket
 import threading
-from collections import deque
-from collections.abc import Callable
-from typing import Protocol
+import weakref
 
-TICK_S = 0.05
-"""How often transfers are told that time passes."""
+import msgspec
 
+from issmedia.base.errors import IssmediaError
+from issmedia.base.helper import Helper, command, last_line, taken
+from issmedia.model.names import shown
+from issmedia.net.messages import CLOSED, ENDED, LONGEST, ROOM, Failure, Order, Told, TransferError
 
-class Transfer(Protocol):
-    """What the wire's thread drives: it alone calls this."""
+RECEIVER = command("issmedia.net.receiver")
 
-    def ready(self, fd: int, events: int, /) -> None:
-        """Go on: a socket may be read or written."""
+_PATIENCE_S = 5.0
+"""How long a receiver that let go of a line may take to end."""
 
-    def tick(self) -> None:
-        """Go on: `TICK_S` have passed."""
+_SEALS = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL
+"""Of memory that the other side made smaller we should die."""
 
-    def shut(self) -> None:
-        """Fail whoever waits, and close."""
+_CANNOT_BE = Failure(CLOSED, "the receiver said what cannot be")
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(Told, strict=True).decode
 
 
 class Wire:
-    """The transfers of a run, and the thread that drives them, which begins with the first."""
+    """The receiver, which starts with the first line; one that died is replaced with the next. Threads may share it."""
 
-    def __init__(self) -> None:
-        self._todo: deque[Callable[[], None]] = deque()
+    def __init__(self, command: tuple[str, ...] = RECEIVER) -> None:
+        self._command = command
         self._guard = threading.Lock()
-        self._thread: threading.Thread | None = None
+        self._lines = weakref.WeakSet[Line]()
+        self._receiver: Helper | None = None
         self._closed = False
-        self._ended = threading.Event()
-        self._transfers: set[Transfer] = set()
-        self._driven: set[Transfer] = set()
-        self._sockets: dict[int, Transfer] = {}
-        self._epoll: select.epoll
-        self._bell = -1
-        self._asleep = False
-        self._ticks = False
-        """Whether a tick is under way: where the wire was held up, time has not passed for those who wait."""
 
-    def do(self, call: Callable[[], None]) -> bool:
-        """Have the thread make a call; False where it makes none any more. The call must not raise."""
+    @property
+    def pid(self) -> int | None:
+        """Give the number of the receiver's process, where one was started."""
+        return self._receiver.pid if self._receiver else None
+
+    def line(self) -> "Line":
+        """Make the line of a new connection. `TransferError` where the wire is closed."""
         with self._guard:
             if self._closed:
-                return False
-            if self._thread is None:
-                self._begin()
-            self._todo.append(call)
-            if self._asleep:
-                os.eventfd_write(self._bell, 1)
-        return True
-
-    def knows(self, one: Transfer) -> None:
-        """Have `close` shut a transfer."""
-        self._transfers.add(one)
-
-    def forgets(self, one: Transfer) -> None:
-        """Leave a transfer to itself: it is shut."""
-        self._transfers.discard(one)
-        self._driven.discard(one)
-
-    def drives(self, one: Transfer) -> None:
-        """Tell a transfer from now on that time passes."""
-        self._driven.add(one)
-
-    def rests(self, one: Transfer) -> None:
-        """Tell a transfer no more."""
-        self._driven.discard(one)
-
-    def watches(self, fd: int, events: int, one: Transfer) -> None:
-        """Call a transfer when a socket is ready for these events of `epoll`."""
-        try:
-            (self._epoll.modify if fd in self._sockets else self._epoll.register)(fd, events)
-        except FileNotFoundError:  # another socket of this number was closed
-            self._epoll.register(fd, events)
-        self._sockets[fd] = one
-
-    def ignores(self, fd: int, one: Transfer) -> None:
-        """Wait for a socket of a transfer no more."""
-        if self._sockets.get(fd) is one:
-            del self._sockets[fd]
-            with contextlib.suppress(OSError):  # it is closed
-                self._epoll.unregister(fd)
+                raise TransferError(ENDED)
+            line = Line(self._running())
+            self._lines.add(line)
+        return line
 
     def close(self) -> None:
-        """Shut all transfers, and end the thread."""
+        """End all lines, and the receiver."""
         with self._guard:
-            has_ended, self._closed = self._closed, True
-            if self._thread is not None and not has_ended:
-                os.eventfd_write(self._bell, 1)
-        if self._thread is not None:
-            self._thread.join()
+            self._closed = True
+            for one in list(self._lines):
+                one.end()
+            if self._receiver is not None:
+                self._receiver.close()
 
-    def _begin(self) -> None:
-        """Start the threads; where one does not start, all is as closed."""
-        self._closed = True
-        self._epoll = select.epoll()
-        self._bell = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
-        self._epoll.register(self._bell, select.EPOLLIN)
-        thread = threading.Thread(target=self._run, name="wire", daemon=True)
-        thread.start()
-        self._thread = thread
-        threading.Thread(target=self._count, name="ticks", daemon=True).start()
-        self._closed = False
+    def _running(self) -> Helper:
+        if self._receiver is not None and not self._receiver.alive:
+            self._receiver.close()
+            self._receiver = None
+        if self._receiver is None:
+            try:
+                self._receiver = taken(self._command)
+            except OSError as cause:
+                raise _no_receiver(str(cause)) from cause
+        return self._receiver
 
-    def _run(self) -> None:
-        self._guard.acquire()  # who starts this holds it until all is ready
-        self._guard.release()
+
+class Line:
+    """Our end of one connection's line, and the memory that bytes of a body come in. Only `end` is for other threads.
+
+    What stands in the memory may change at any time: whoever judges it copies it first.
+    """
+
+    def __init__(self, receiver: Helper) -> None:
+        self._receiver = receiver
+        self._guard = threading.Lock()
+        self._ended = False
+        self._socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        memory = os.memfd_create("body", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
         try:
-            while not self._closed:
-                self._turn()
+            with theirs, contextlib.suppress(BrokenPipeError, ConnectionResetError):  # it died: the first turn tells
+                os.ftruncate(memory, ROOM)
+                fcntl.fcntl(memory, fcntl.F_ADD_SEALS, _SEALS)
+                self._memory = mmap.mmap(memory, ROOM)
+                socket.send_fds(receiver.line, [b"+"], [theirs.fileno(), memory])
         finally:
-            with self._guard:
-                self._closed = True
-            self._ended.set()
-            for one in list(self._transfers):
-                with contextlib.suppress(Exception):  # whatever it is: nobody may be left waiting
-                    one.shut()
-            self._epoll.close()
-            os.close(self._bell)
+            os.close(memory)
+        self.came = memoryview(self._memory)
 
-    def _turn(self) -> None:
-        """Wait until there is something to do, and do it."""
-        self._asleep = True  # first this, then look what is to be done: who adds to that does it the other way round
-        events = self._epoll.poll(0 if self._todo else None)
-        self._asleep = False
-        for fd, mask in events:
-            if fd == self._bell:
-                os.eventfd_read(self._bell)
-            elif (one := self._sockets.get(fd)) is not None:
-                one.ready(fd, mask)
-        for _ in range(len(self._todo)):
-            self._todo.popleft()()
+    def turn(self, order: Order) -> Told:
+        """Give an order, and wait for what comes of it. `TransferError` where the line is ended.
 
-    def _count(self) -> None:
-        while not self._ended.wait(TICK_S):
-            if not self._ticks:
-                self._ticks = True
-                self.do(self._tick)
+        `IssmediaError` where the receiver did not start, or failed by itself.
+        """
+        try:
+            self._socket.send(_encode(order))
+            said = self._socket.recv(LONGEST)
+        except OSError:
+            said = b""
+        if not said:
+            raise TransferError(ENDED) if self._ended else _death(self._receiver)
+        try:
+            told = _decode(said)
+        except msgspec.MsgspecError as cause:
+            raise TransferError(_CANNOT_BE) from cause
+        if not 0 <= told.count <= ROOM:
+            raise TransferError(_CANNOT_BE)
+        return told
 
-    def _tick(self) -> None:
-        self._ticks = False
-        for one in list(self._driven):
-            one.tick()
+    def end(self) -> None:
+        """Have whoever waits fail, and whatever is asked later."""
+        with self._guard:
+            self._ended = True
+            with contextlib.suppress(OSError):  # it is closed
+                self._socket.shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        """End it, and give its memory back; once more does nothing."""
+        self.end()
+        with self._guard:
+            self._socket.close()
+        self.came.release()
+        self._memory.close()
+
+
+def _death(receiver: Helper) -> Exception:
+    """Say how it ended: a `TransferError` where somebody killed it, for the next may live."""
+    code = receiver.exit_code(within_s=_PATIENCE_S)
+    if code is None or code < 0:
+        return TransferError(Failure(CLOSED, "the receiver was killed"))
+    return _no_receiver(last_line(receiver.last_words()))
+
+
+def _no_receiver(reason: str) -> IssmediaError:
+    return IssmediaError(f"the receiver failed: {shown(reason)}", hint="issmedia or Python is not installed whole")

@@ -5,9 +5,9 @@ from http import HTTPStatus
 
 from issmedia.base.errors import AbsentError, UpstreamError
 from issmedia.model.names import shown
-from issmedia.net import curl
+from issmedia.net import messages
 
-NO_ANSWER = (curl.TransferError, UnicodeError)
+NO_ANSWER = (messages.TransferError, UnicodeError)
 """How it is said that there was no answer, or no end of one."""
 
 _ABSENT = frozenset({403, 404, 410})
@@ -19,11 +19,11 @@ _HINTS = {
 }
 
 _PLAIN = {
-    curl.NO_HOST: "the host's name cannot be resolved",
-    curl.NO_PROXY: "the proxy's name cannot be resolved",
-    curl.TIMED_OUT: "the host is silent",
-    curl.CLOSED: "the connection was closed",
-    curl.CUT_SHORT: "the connection was closed",
+    messages.NO_HOST: "the host's name cannot be resolved",
+    messages.NO_PROXY: "the proxy's name cannot be resolved",
+    messages.TIMED_OUT: "the host is silent",
+    messages.CLOSED: "the connection was closed",
+    messages.CUT_SHORT: "the connection was closed",
 }
 
 
@@ -35,12 +35,12 @@ def refusal(status: int, where: str) -> UpstreamError:
 
 def is_final(cause: BaseException) -> bool:
     """Say whether to ask again is of no use: who cannot be trusted will not be the next time."""
-    return isinstance(cause, curl.TransferError) and cause.failure.is_tls
+    return isinstance(cause, messages.TransferError) and cause.failure.is_tls
 
 
 def hint(cause: BaseException) -> str | None:
     """Say what an operator can do about it, where that is known."""
-    if not isinstance(cause, curl.TransferError):
+    if not isinstance(cause, messages.TransferError):
         return None
     if cause.failure.is_tls:
         return "a CA of your own is named by --ca-bundle FILE"
@@ -49,18 +49,18 @@ def hint(cause: BaseException) -> str | None:
 
 def reason(cause: BaseException) -> str:
     """Say what the network did."""
-    if not isinstance(cause, curl.TransferError):
+    if not isinstance(cause, messages.TransferError):
         return shown(str(cause) or type(cause).__name__)
     failure = cause.failure
     if failure.is_tls:
-        said = "certificate verify failed: " if failure.code == curl.NOT_TRUSTED else ""
+        said = "certificate verify failed: " if failure.code == messages.NOT_TRUSTED else ""
         return shown(f"TLS: {said}{failure.text}")
     if failure.connect_status >= 300:
         return f"the proxy answered {_answer(failure.connect_status)}"
-    if failure.code == curl.REFUSED:
+    if failure.code == messages.REFUSED:
         by = "the proxy: " if failure.by_proxy else ""
         return shown(by + (os.strerror(failure.errno) if failure.errno else failure.text))
-    if failure.code == curl.CUT_SHORT and failure.lacking > 0:
+    if failure.code == messages.CUT_SHORT and failure.lacking > 0:
         return f"{failure.came:,} bytes came, {failure.lacking:,} more were announced"
     return _PLAIN.get(failure.code) or shown(failure.text)
 

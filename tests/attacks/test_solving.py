@@ -196,7 +196,7 @@ def test_073_the_solving_child_can_write_no_file_start_no_process_and_take_no_mo
     with Solver(memory=500 * MIB).settling(hint="") as settling:
         settling.add(0, [related("app")], where="primary.xml")
         settling.files_lacking()
-        nursery = settling._nursery._process.pid
+        nursery = settling._nursery.pid
         (child,) = Path(f"/proc/{nursery}/task/{nursery}/children").read_text().split()
         limits = [resource.prlimit(int(child), what) for what in LIMITED]
         opened = {path.readlink().as_posix().partition(":")[0] for path in Path(f"/proc/{child}/fd").iterdir()}

@@ -178,7 +178,7 @@ def test_a_nursery_that_cannot_start_leaves_no_descriptor() -> None:
     before = descriptors()
 
     with pytest.raises(FileNotFoundError):
-        Nursery(["/nothing/python"], {})
+        Nursery(("/nothing/python",))
 
     assert descriptors() == before
 

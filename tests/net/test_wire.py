@@ -1,77 +1,97 @@
-"""The wire: one thread that drives every transfer, and whom it wakes when."""
+"""The wire: a process that receives, what it hands over, and when; and how little is believed of it."""
 
+import contextlib
 import os
+import signal
 import socket
+import sys
 import threading
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from issmedia.net.curl import TIMED_OUT, Handle, TransferError
+from issmedia.base.errors import IssmediaError
+from issmedia.net.handle import Handle
 from issmedia.net.identity import Identity
+from issmedia.net.messages import ROOM, TIMED_OUT, TransferError
 from issmedia.net.wire import Wire
 from tests.makers.raw_server import answering, endless, saying
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n"
 
 
-def asked(wire: Wire, url: str) -> Handle:
+@contextlib.contextmanager
+def asked(wire: Wire, url: str) -> Iterator[Handle]:
     """Ask for a URL over a connection of its own."""
-    handle = Handle(Identity("http"), wire)
-    handle.ask(url, [], timeout_s=10, steady=True)
-    return handle
+    with contextlib.closing(Handle(Identity("http"), wire)) as handle:
+        handle.ask(url, [], timeout_s=10, steady=True)
+        yield handle
 
 
 def test_a_head_is_given_before_there_is_a_body(wire: Wire) -> None:
-    with saying(HEAD) as url:
-        assert asked(wire, url).length == 1_000_000
-        wire.close()
+    with saying(HEAD) as url, asked(wire, url) as handle:
+        assert handle.length == 1_000_000
 
 
 def test_what_came_is_given_before_there_is_more(wire: Wire) -> None:
-    with saying(HEAD + b"begin") as url:
-        buffer = memoryview(bytearray(100))
-        count = asked(wire, url).readinto(buffer)
-        wire.close()
-
-    assert bytes(buffer[:count]) == b"begin"
+    buffer = memoryview(bytearray(100))
+    with saying(HEAD + b"begin") as url, asked(wire, url) as handle:
+        assert bytes(buffer[: handle.readinto(buffer)]) == b"begin"
 
 
 def test_what_came_is_given_before_the_failure_that_followed(wire: Wire) -> None:
-    with answering(lambda client: client.sendall(HEAD + b"begin")) as url:
-        handle, buffer = asked(wire, url), memoryview(bytearray(100))
-        count = handle.readinto(buffer)
+    buffer = memoryview(bytearray(100))
+    with answering(lambda client: client.sendall(HEAD + b"begin")) as url, asked(wire, url) as handle:
+        assert bytes(buffer[: handle.readinto(buffer)]) == b"begin"
         with pytest.raises(TransferError):
             handle.readinto(buffer)
-        wire.close()
 
-    assert bytes(buffer[:count]) == b"begin"
+
+def test_a_body_of_many_turns_comes_in_order(wire: Wire) -> None:
+    body = bytes(range(251)) * 20_000
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body)
+    found, buffer = bytearray(), memoryview(bytearray(ROOM // 3))
+    with answering(lambda client: client.sendall(head + body)) as url, asked(wire, url) as handle:
+        while count := handle.readinto(buffer):
+            found += buffer[:count]
+
+        assert found == body
+        assert handle.is_free
 
 
 @pytest.mark.parametrize("steady", [False, True])
 def test_a_server_that_is_silent_within_a_trailer_is_given_up(wire: Wire, steady: bool) -> None:
     head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
     with saying(head + b"3\r\nabc\r\n0\r\nX-A: b\r\n") as url:
-        handle = Handle(Identity("http"), wire)
+        handle, buffer = Handle(Identity("http"), wire), memoryview(bytearray(100))
         handle.ask(url, [], timeout_s=0.5, steady=steady)
-        buffer = memoryview(bytearray(100))
         with pytest.raises(TransferError) as caught:
             while handle.readinto(buffer):
                 pass
+        handle.close()
 
     assert caught.value.failure.code == TIMED_OUT
 
 
 def test_a_body_that_is_cut_by_closing_is_not_taken_as_whole(wire: Wire) -> None:
-    with saying(HEAD + b"begin") as url:
-        handle, buffer = asked(wire, url), memoryview(bytearray(100))
+    buffer = memoryview(bytearray(100))
+    with saying(HEAD + b"begin") as url, asked(wire, url) as handle:
         assert handle.readinto(buffer) == 5
         wire.close()
 
         with pytest.raises(TransferError):
             handle.readinto(buffer)
-        assert handle.length == -1
+
+
+def test_a_handle_that_was_closed_gives_nothing(wire: Wire) -> None:
+    with saying(HEAD + b"begin") as url, asked(wire, url) as handle:
+        handle.close()
+
+        assert not handle.is_free
+        with pytest.raises(TransferError):
+            handle.readinto(memoryview(bytearray(100)))
 
 
 def test_a_wire_that_is_closed_fails_who_waits_and_who_comes_later(wire: Wire) -> None:
@@ -83,14 +103,14 @@ def test_a_wire_that_is_closed_fails_who_waits_and_who_comes_later(wire: Wire) -
         client.close()
 
     with answering(silent) as url, ThreadPoolExecutor(1) as pool:
-        waiting = pool.submit(asked, wire, url)
+        waiting = pool.submit(ask, wire, url)
         assert begun.wait(10)
 
         wire.close()
 
         assert isinstance(waiting.exception(10), TransferError)
         with pytest.raises(TransferError):
-            asked(wire, url)
+            ask(wire, url)
         gone.set()
 
 
@@ -98,28 +118,99 @@ def test_a_transfer_that_nobody_reads_holds_up_no_other(wire: Wire) -> None:
     with (
         answering(endless(b"HTTP/1.1 200 OK\r\n\r\n")) as busy,
         answering(lambda client: client.sendall(HEAD)) as other,
+        asked(wire, busy),
     ):
-        asked(wire, busy)
         for _ in range(20):
-            asked(wire, other).close()
+            ask(wire, other)
+
+
+def test_a_wire_leaves_no_file_open_and_no_process(wire: Wire) -> None:
+    before = os.listdir("/proc/self/fd")
+    with saying(HEAD) as url:
+        ask(wire, url)
+        assert len(os.listdir("/proc/self/fd")) > len(before)
         wire.close()
 
-
-def test_a_wire_leaves_neither_a_file_open_nor_its_thread(wire: Wire) -> None:
-    before = waited_on()
-    with answering(lambda client: client.sendall(HEAD)) as url:
-        handle = asked(wire, url)
-        (thread,) = (one for one in threading.enumerate() if one.name == "wire")
-        assert waited_on() > before
-        wire.close()
-        handle.close()
-
-    assert waited_on() == before
-    assert not thread.is_alive()
+    assert os.listdir("/proc/self/fd") == before
+    assert not Path(f"/proc/{wire.pid}").exists()
 
 
-def waited_on() -> list[str]:
-    """List what is open to wait for sockets, and to be woken."""
-    links = [Path(f"/proc/self/fd/{fd}") for fd in os.listdir("/proc/self/fd")]
-    kinds = [os.readlink(link) for link in links if link.is_symlink()]
-    return sorted(kind for kind in kinds if kind in ("anon_inode:[eventpoll]", "anon_inode:[eventfd]"))
+def test_a_receiver_that_was_killed_fails_who_waits_and_is_replaced(wire: Wire) -> None:
+    with saying(HEAD) as url, saying(HEAD) as other:
+        with asked(wire, url) as handle:
+            killed = wire.pid
+            assert killed
+            os.kill(killed, signal.SIGKILL)
+            with pytest.raises(TransferError, match="the receiver was killed"):
+                handle.readinto(memoryview(bytearray(100)))
+        ask(wire, other)
+
+    assert wire.pid != killed
+
+
+def test_a_receiver_that_does_not_start_is_no_fault_of_upstream() -> None:
+    with pytest.raises(IssmediaError, match="the receiver failed: ModuleNotFoundError: No module named 'nothing'"):
+        ask_of("import nothing")
+
+
+def test_a_receiver_that_is_not_there_is_no_fault_of_upstream() -> None:
+    with contextlib.closing(Wire(("/nothing/python",))) as wire, pytest.raises(IssmediaError, match="No such file"):
+        ask(wire, "http://127.0.0.1:9/")
+
+
+@pytest.mark.parametrize("said", ["b'what?'", "told(ROOM + 1)", "told(-1)", "told('1')", "bytes(LONGEST + 1)"])
+def test_a_receiver_that_says_what_cannot_be_is_not_believed(said: str) -> None:
+    with pytest.raises(TransferError, match="the receiver said what cannot be"):
+        ask_of(
+            f"""
+import socket
+import msgspec
+from issmedia.base.helper import our_line
+from issmedia.net.messages import LONGEST, ROOM
+
+def told(count):
+    return msgspec.msgpack.encode({{"count": count, "more": False}})
+
+line = socket.socket(fileno=socket.recv_fds(our_line(), 1, 2)[1][0])
+line.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
+line.recv(1 << 20)
+line.send({said})
+line.recv(1 << 20)
+"""
+        )
+
+
+def test_memory_that_is_shared_cannot_be_made_smaller() -> None:
+    with pytest.raises(IssmediaError, match="PermissionError"):
+        ask_of(
+            """
+import os, socket
+from issmedia.base.helper import our_line
+
+os.ftruncate(socket.recv_fds(our_line(), 1, 2)[1][1], 0)
+"""
+        )
+
+
+def test_the_receiver_can_write_no_file_and_has_nothing_of_our_environment(
+    wire: Wire, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SECRET", "s3cret")
+    with saying(HEAD) as url:
+        ask(wire, url)
+    process = Path(f"/proc/{wire.pid}")
+
+    assert "Max file size             0                    0" in (process / "limits").read_text()
+    assert b"s3cret" not in (process / "environ").read_bytes()
+
+
+def ask(wire: Wire, url: str) -> None:
+    """Ask for a URL, and close the connection."""
+    with asked(wire, url):
+        pass
+
+
+def ask_of(script: str) -> None:
+    """Ask a receiver that is no more than a script."""
+    with contextlib.closing(Wire((sys.executable, "-c", script))) as wire:
+        ask(wire, "http://127.0.0.1:9/")

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
-from issmedia.content.yum.nursery import Birth, Nursery, environment, no_start
+from issmedia.content.yum.nursery import Birth, Nursery, no_start
 from issmedia.content.yum.parsed import READY
 
 
@@ -28,7 +28,7 @@ class Children:
             self.end()
         if self._nursery is None:
             try:
-                self._nursery = Nursery(self.command, environment())
+                self._nursery = Nursery(self.command)
             except OSError as cause:
                 raise no_start(self.what, str(cause).encode()) from cause
         return self._nursery

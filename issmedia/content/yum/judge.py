@@ -6,7 +6,6 @@ package took over could lie of the others in its batch, and of nothing else: it 
 """
 
 import os
-import sys
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
@@ -19,6 +18,7 @@ from typing import BinaryIO, TypeVar
 
 import msgspec
 
+from issmedia.base import helper
 from issmedia.base.errors import FormatError, IssmediaError
 from issmedia.base.workers import Workers
 from issmedia.content.yum.children import Children
@@ -61,7 +61,7 @@ class PackageFile(msgspec.Struct, frozen=True):
 class Judge:
     """A nursery for judging children, for a `with` block; one job at a time."""
 
-    command: tuple[str, ...] = (sys.executable, "-P", "-s", "-m", "issmedia.content.yum.judging")
+    command: tuple[str, ...] = helper.command("issmedia.content.yum.judging")
     timeout_s: float = 300.0
     _children: Children | None = field(default=None, init=False)
 

@@ -9,25 +9,23 @@ import contextlib
 import fcntl
 import os
 import signal
-import subprocess
 import sys
-from collections.abc import Callable, Sequence
-from multiprocessing import Pipe
-from multiprocessing.connection import Connection
-from multiprocessing.reduction import recv_handle, send_handle
-from pathlib import Path
+from collections.abc import Callable
 from typing import BinaryIO
 
 import msgspec
 
-import issmedia
 from issmedia.base.errors import IssmediaError
+from issmedia.base.helper import last_line, our_line, receive_job, send_job, taken
 from issmedia.model.names import shown
 
 BUFFER = 256 << 10
 """Bytes on their way from a child to us; with the usual size both wake four times as often."""
 
 _KILLED = -signal.SIGKILL
+_CODE = 32
+"""Bytes of the longest exit code, in digits."""
+
 _JOB = 256 << 20
 """Bytes of the longest job: it may name all packages that are wanted."""
 
@@ -45,32 +43,20 @@ class Birth(msgspec.Struct, frozen=True):
 
 
 class Nursery:
-    """Our end: starts the process, which then loads in the background. One document at a time."""
+    """Our end: starts the helper, which then loads in the background. One document at a time. `OSError` for none."""
 
-    def __init__(self, command: Sequence[str], environment: dict[str, str]) -> None:
-        ours, theirs = Pipe()
-        self._line = ours
-        try:
-            self._process = subprocess.Popen(
-                [*command, str(theirs.fileno())],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.PIPE,
-                pass_fds=[theirs.fileno()],
-                env=environment,
-                cwd="/",
-                start_new_session=True,
-            )
-        except OSError:
-            ours.close()
-            raise
-        finally:
-            theirs.close()
+    def __init__(self, command: tuple[str, ...]) -> None:
+        self._helper = taken(command)
+
+    @property
+    def pid(self) -> int:
+        """Give the number of its process."""
+        return self._helper.pid
 
     @property
     def alive(self) -> bool:
         """Say whether it runs: somebody may have ended it, say for want of memory."""
-        return self._process.poll() is None
+        return self._helper.alive
 
     def parse(self, job: bytes, document: BinaryIO) -> Birth:
         """Have a child read a document from its beginning."""
@@ -80,9 +66,7 @@ class Nursery:
         refusal, refusing = os.pipe()
         try:
             with contextlib.suppress(OSError):  # a nursery that is dead says nothing, and so does its child
-                self._line.send_bytes(job)
-                for fd in (document.fileno(), saying, refusing):
-                    send_handle(self._line, fd, self._process.pid)
+                send_job(self._helper.line, job, [document.fileno(), saying, refusing])
         finally:
             os.close(saying)
             os.close(refusing)
@@ -91,43 +75,27 @@ class Nursery:
     def outcome(self) -> int:
         """Wait until the child has ended; give its exit code, negative for a signal."""
         try:
-            return int(self._line.recv_bytes(32))
-        except (EOFError, OSError, ValueError):
+            return int(self._helper.line.recv(_CODE))
+        except (OSError, ValueError):
             return _KILLED
 
     def last_words(self) -> bytes:
         """End it, and give what it said when it could not start."""
-        self.kill()
-        assert self._process.stderr
-        return self._process.stderr.read(1 << 20)
+        return self._helper.last_words()
 
     def kill(self) -> None:
         """End it and its child at once."""
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.wait()
+        self._helper.kill()
 
     def close(self) -> None:
         """End it."""
-        self.kill()
-        self._line.close()
-        assert self._process.stderr
-        self._process.stderr.close()
-
-
-def environment() -> dict[str, str]:
-    """Give a nursery's: where to import from as this process does, but where a `:` cannot be written, and no more."""
-    ours = str(Path(issmedia.__file__).parents[1])
-    path = [one for one in dict.fromkeys([*sys.path, ours]) if one.startswith("/") and ":" not in one]
-    return {"PYTHONPATH": ":".join(path), "LC_ALL": "C.UTF-8"}
+        self._helper.close()
 
 
 def no_start(who: str, said: bytes) -> IssmediaError:
     """Make the error for a nursery that did not start, from what it said."""
-    lines = said.decode("utf-8", "replace").split("\n")
-    reason = next((line for line in reversed(lines) if line.strip()), "it said nothing")
     return IssmediaError(
-        f"{who} did not start: {shown(reason[:300])}", hint="issmedia or Python is not installed whole"
+        f"{who} did not start: {shown(last_line(said))}", hint="issmedia or Python is not installed whole"
     )
 
 
@@ -136,13 +104,9 @@ def serve(work: Callable[[bytes], None], *, meanwhile: Callable[[], object] = bo
 
     `meanwhile` is called once, while the first child works: what it loads, later children have.
     """
-    with Connection(int(sys.argv[-1])) as line:
-        while True:
-            try:
-                job = line.recv_bytes(_JOB)
-                handles = [recv_handle(line) for _ in range(3)]
-            except (EOFError, OSError):
-                return
+    with our_line() as line:
+        while found := receive_job(line, _JOB, 3):
+            job, handles = found
             child = os.fork()
             if child == 0:
                 _be_child(work, job, handles)
@@ -151,7 +115,7 @@ def serve(work: Callable[[bytes], None], *, meanwhile: Callable[[], object] = bo
             meanwhile()
             meanwhile = bool
             _, status = os.waitpid(child, 0)
-            line.send_bytes(b"%d" % os.waitstatus_to_exitcode(status))
+            line.sendall(b"%d" % os.waitstatus_to_exitcode(status))
 
 
 def _be_child(work: Callable[[bytes], None], job: bytes, handles: list[int]) -> None:

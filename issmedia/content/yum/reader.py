@@ -5,7 +5,6 @@ a time to live. Each line it says is bounded and converted strictly; whatever el
 that never became ready is an `IssmediaError`: it has not seen the document.
 """
 
-import sys
 import threading
 from collections.abc import Collection, Generator, Iterator
 from contextlib import contextmanager
@@ -16,6 +15,7 @@ from typing import BinaryIO, TypeVar
 import msgspec
 from msgspec.structs import replace
 
+from issmedia.base import helper
 from issmedia.base.errors import FormatError
 from issmedia.content.yum.children import Children
 from issmedia.content.yum.parsed import (
@@ -66,7 +66,7 @@ class Parser:
     document has its own. Threads may share a parser: their documents wait for one another.
     """
 
-    command: tuple[str, ...] = (sys.executable, "-P", "-s", "-m", "issmedia.content.yum.child")
+    command: tuple[str, ...] = helper.command("issmedia.content.yum.child")
     timeout_s: float = 900.0
     max_said: int = 1 << 30
     max_unpacked: int = MAX_UNPACKED

@@ -6,7 +6,6 @@ never became ready is an `IssmediaError`.
 """
 
 import os
-import sys
 import threading
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing, contextmanager, suppress
@@ -14,8 +13,9 @@ from typing import BinaryIO, TypeVar
 
 import msgspec
 
+from issmedia.base import helper
 from issmedia.base.errors import FormatError
-from issmedia.content.yum.nursery import BUFFER, Birth, Nursery, environment, no_start
+from issmedia.content.yum.nursery import BUFFER, Birth, Nursery, no_start
 from issmedia.content.yum.parsed import MARK, READY, REFUSED, Related
 from issmedia.content.yum.solved import (
     AskFiles,
@@ -51,7 +51,7 @@ class Solver(msgspec.Struct, frozen=True):
     `timeout_s` is for each repository it is told of, and for each answer; `seconds` of a processor are for all.
     """
 
-    command: tuple[str, ...] = (sys.executable, "-P", "-s", "-m", "issmedia.content.yum.settling")
+    command: tuple[str, ...] = helper.command("issmedia.content.yum.settling")
     timeout_s: float = 900.0
     seconds: int = 900
     memory: int = 2 << 30
@@ -71,7 +71,7 @@ class Solver(msgspec.Struct, frozen=True):
 
     def _nursery(self) -> Nursery:
         try:
-            return Nursery(self.command, environment())
+            return Nursery(self.command)
         except OSError as cause:
             raise no_start(_WHO, str(cause).encode()) from cause
 

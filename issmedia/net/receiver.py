@@ -1,0 +1,57 @@
+"""The receiver: a process that waits for all sockets of a run at once and lets bytes come in, by libcurl.
+
+`python -m issmedia.net.receiver FD` gets on that descriptor, for each connection, its end of a line and the memory
+that is shared with whoever reads (`net.messages`); when the descriptor is closed, it is gone. It can write no file.
+"""
+
+import os
+import resource
+import select
+import socket
+from mmap import mmap
+from typing import NoReturn
+
+from issmedia.base.helper import our_line
+from issmedia.net.curl import Transfer
+from issmedia.net.loop import Loop
+from issmedia.net.messages import ROOM
+
+_MEMORY = 1 << 30
+"""Bytes of data, in all."""
+
+
+def main() -> NoReturn:
+    """Receive, until nobody wants it any more."""
+    _limit()
+    loop = Loop()
+    door = our_line()
+    loop.watches(door.fileno(), select.EPOLLIN, lambda _: _admit(door, loop))
+    loop.run()
+
+
+def _admit(door: socket.socket, loop: Loop) -> None:
+    """Take the end of a new line; without one, nobody is there any more, and whatever is under way is of no use."""
+    try:
+        said, fds, _, _ = socket.recv_fds(door, 1, 2)
+    except OSError:
+        said, fds = b"", []
+    if not said:
+        os._exit(0)
+    line, memory = fds
+    shared = mmap(memory, ROOM)
+    os.close(memory)
+    Transfer(socket.socket(fileno=line), shared, loop)
+
+
+def _limit() -> None:
+    """Forbid this process to write to any file for good, bound its memory, and let it have as many files as it may."""
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    for what, value in ((resource.RLIMIT_DATA, _MEMORY), (resource.RLIMIT_FSIZE, 0), (resource.RLIMIT_CORE, 0)):
+        hard = resource.getrlimit(what)[1]
+        least = value if hard == resource.RLIM_INFINITY else min(value, hard)
+        resource.setrlimit(what, (least, least))
+
+
+if __name__ == "__main__":
+    main()
