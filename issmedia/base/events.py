@@ -1,11 +1,10 @@
 """What an operation reports while it works. Faces render events; operations never print."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Started:
+class Started(NamedTuple):
     """A phase of work begins; `files` and `size` (bytes) are the whole of it where known.
 
     With `repositories` it is the work on so many at once: each reports `Within`, and is counted when it is done.
@@ -17,8 +16,7 @@ class Started:
     repositories: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Advanced:
+class Advanced(NamedTuple):
     """`files` and `size` (bytes), or `repositories`, more are done in the phase that is running."""
 
     files: int = 0
@@ -26,30 +24,26 @@ class Advanced:
     repositories: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Finished:
+class Finished(NamedTuple):
     """The phase that is running has ended."""
 
     phase: str
 
 
-@dataclass(frozen=True, slots=True)
-class Note:
+class Note(NamedTuple):
     """Something worth a line."""
 
     message: str
 
 
-@dataclass(frozen=True, slots=True)
-class Warned:
+class Warned(NamedTuple):
     """Something a person should look at; `where` is a file, repository or volume."""
 
     message: str
     where: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Within:
+class Within(NamedTuple):
     """What happens in one of several repositories that are worked on at once; `repository` is PRODUCT/REPO."""
 
     repository: str

@@ -4,7 +4,6 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict
 from types import TracebackType
 
 import msgspec
@@ -79,7 +78,7 @@ class Renderer:
     def _line(self, event: Note | Warned, repository: str | None) -> None:
         if self._as_json:
             within = {} if repository is None else {"repository": repository}
-            self._write(plain_json({"event": type(event).__name__.lower(), **asdict(event), **within}))
+            self._write(plain_json({"event": type(event).__name__.lower(), **event._asdict(), **within}))
         elif isinstance(event, Warned):
             where = f"{shown(event.where)}: " if event.where else ""
             self._write(f"warning: {where}{shown(event.message)}")
@@ -119,7 +118,7 @@ class Told:
 
 
 def _document(event: Started | Advanced | Finished, repository: str) -> dict[str, object]:
-    facts = {name: value for name, value in asdict(event).items() if name != "repositories"}
+    facts = {name: value for name, value in event._asdict().items() if name != "repositories"}
     return {"event": type(event).__name__.lower(), "repository": repository, **facts}
 
 
