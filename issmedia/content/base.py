@@ -91,8 +91,8 @@ class Sink(Protocol):
     def fetch(self, opening: Opening, expected: Expected) -> tuple[Digest, int]:
         """Do as `keep` with a file of an upstream; what came of one that broke off before may be its beginning."""
 
-    def holds(self, digest: Digest, size: int) -> bool:
-        """Say whether the blob is there already with this size in bytes."""
+    def missing(self, blobs: Iterable[tuple[Digest, int]]) -> set[tuple[Digest, int]]:
+        """Say which of these blobs are not there already with this size in bytes."""
 
     def open(self, digest: Digest) -> BinaryIO:
         """Open a kept blob for reading."""

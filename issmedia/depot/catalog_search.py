@@ -156,22 +156,28 @@ class Search:
         )
 
     def _index_packages(self, tree: Digest, found: Sequence[tuple[Digest, Package]]) -> None:
-        rows = [_package_row(blob, package) for blob, package in found]
+        """Most packages of a tree are those of the one before: what is known is found in one question."""
+        rows = {row["digest"]: row for row in (_package_row(blob, package) for blob, package in found)}
+        digests = {"tree": tree, "digests": msgspec.json.encode(list(rows)).decode()}
+        known = self._db.execute(
+            "SELECT digest FROM packages WHERE digest IN (SELECT value FROM json_each(:digests))", digests
+        )
+        for (digest,) in known.fetchall():
+            del rows[digest]
         self._db.executemany(
             """
             INSERT INTO packages (digest, blob, name, epoch, version, release, arch, size, summary)
             VALUES (:digest, :blob, :name, :epoch, :version, :release, :arch, :size, :summary)
-            ON CONFLICT DO NOTHING
             """,
-            rows,
+            rows.values(),
         )
-        self._db.executemany(
+        self._db.execute(
             """
             INSERT INTO tree_packages (tree, package)
-            SELECT :tree, id FROM packages WHERE digest = :digest
+            SELECT :tree, id FROM packages WHERE digest IN (SELECT value FROM json_each(:digests))
             ON CONFLICT DO NOTHING
             """,
-            [{"tree": tree, "digest": row["digest"]} for row in rows],
+            digests,
         )
 
     def _index_advisories(self, tree: Digest, found: Sequence[Advisory]) -> None:
@@ -241,8 +247,16 @@ def _path(row: sqlite3.Row) -> str:
 
 def _package_row(blob: Digest, package: Package) -> dict[str, object]:
     """Key a package by all it says: what one repository claims of a blob never stands in another's listing."""
-    names = ("name", "epoch", "version", "release", "arch", "size", "summary")
-    row = {"blob": blob, **{name: getattr(package, name) for name in names}}
+    row: dict[str, object] = {
+        "blob": blob,
+        "name": package.name,
+        "epoch": package.epoch,
+        "version": package.version,
+        "release": package.release,
+        "arch": package.arch,
+        "size": package.size,
+        "summary": package.summary,
+    }
     return {"digest": digest_of(msgspec.json.encode(row)), **row}
 
 

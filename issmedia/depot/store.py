@@ -150,12 +150,11 @@ class Writing:
         self.partials = Partials(self._incoming)
         self.once = Once[tuple[Digest, int]]()
 
-    def holds(self, digest: Digest, size: int) -> bool:
-        """Say whether a blob is in the store, or will be there when this is closed."""
+    def missing(self, blobs: Iterable[tuple[Digest, int]]) -> set[tuple[Digest, int]]:
+        """Say which of these blobs are not in the store, and will not be there when this is closed."""
         with self._guard:
-            if self._unnamed.get(digest) == size:
-                return True
-        return self._store.has(digest, size)
+            lacking = [(digest, size) for digest, size in blobs if self._unnamed.get(digest) != size]
+        return {blob for blob in lacking if not self._store.has(*blob)}
 
     def expect(self, sizes: Iterable[int]) -> None:
         """Let the next `add` raise `NoSpaceError` where files of these sizes in bytes will not fit.

@@ -163,7 +163,8 @@ class StoreSink:
 
         def work() -> tuple[Digest, int]:
             """Another repository may have fetched it meanwhile."""
-            return (digest, size) if self.holds(digest, size) else self._begin(wanted, opening, expected)
+            missing = self.missing([(digest, size)])
+            return self._begin(wanted, opening, expected) if missing else (digest, size)
 
         return self._writing.once.do(wanted, work)
 
@@ -195,9 +196,9 @@ class StoreSink:
             also=_also(expected),
         )
 
-    def holds(self, digest: Digest, size: int) -> bool:
-        """Say whether the blob is in the store."""
-        return self._writing.holds(digest, size)
+    def missing(self, blobs: Iterable[tuple[Digest, int]]) -> set[tuple[Digest, int]]:
+        """Say which of these blobs are not in the store."""
+        return self._writing.missing(blobs)
 
     def open(self, digest: Digest) -> BinaryIO:
         """Open a blob, making it visible first where it is on its way in."""

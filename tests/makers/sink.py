@@ -43,9 +43,9 @@ class MemorySink:
         with opening(0) as stream:
             return self.keep(stream, expected)
 
-    def holds(self, digest: Digest, size: int) -> bool:
-        """Say whether the blob is there with this size."""
-        return digest in self.blobs and len(self.blobs[digest]) == size
+    def missing(self, blobs: Iterable[tuple[Digest, int]]) -> set[tuple[Digest, int]]:
+        """Say which of these blobs are not there with this size."""
+        return {(digest, size) for digest, size in blobs if len(self.blobs.get(digest, b"")) != size}
 
     def open(self, digest: Digest) -> BinaryIO:
         """Open a blob as a file that has a descriptor."""

@@ -45,27 +45,19 @@ class Fetcher:
 
         To get an answer at all is upstream's affair, which tries as often as it likes.
         """
-        return self._held(path, expected) or self._new(path, expected)
-
-    def lacking(self, items: Iterable[Item]) -> Iterator[int]:
-        """Give the bytes of each file that is not held, as far as the sizes are known; one as long as before is."""
-        for path, expected in items:
-            before = self.before.get(path)
-            same = before is not None and before.size == expected.size
-            if expected.size is not None and not same and not self._held(path, expected):
-                yield expected.size
+        held, _ = self._parted([(path, expected)])
+        return held[0] if held else self._new(path, expected)
 
     def all(self, items: Iterable[Item]) -> Generator[Entry | LeftOut, None, None]:
         """Fetch files: those that are held come first, the others about in the order given. Reports each.
 
-        What upstream fails to give becomes a `LeftOut`.
+        What upstream fails to give becomes a `LeftOut`. The sink learns what is to come.
         """
-        lacking: list[Item] = []
-        for path, expected in items:
-            if held := self._held(path, expected):
-                yield self._counted(held)
-            else:
-                lacking.append((path, expected))
+        held, lacking = self._parted(items)
+        self.sink.expect(self._to_come(lacking))
+        if held:
+            self.report(Advanced(len(held), sum(entry.size for entry in held)))
+        yield from held
         yield from self._all_fetched(lacking) if lacking else ()
 
     def whole(self, path: str, limit: int) -> bytes:
@@ -79,7 +71,8 @@ class Fetcher:
     def keep(self, path: str, data: bytes) -> Entry:
         """Keep a file that was read whole; one that is held already is not written again."""
         expected = Expected(len(data), ("sha256", digest_of(data)), limit=len(data))
-        return self._held(path, expected) or entry_of(path, self.sink.keep(_Bytes(data), expected))
+        held, _ = self._parted([(path, expected)])
+        return held[0] if held else entry_of(path, self.sink.keep(_Bytes(data), expected))
 
     def _new(self, path: str, expected: Expected) -> Entry:
         """Do as `one` with a file that is not held."""
@@ -118,15 +111,36 @@ class Fetcher:
         """Say whether a file is had sooner than handed to a thread: small ones of this machine are, fourfold."""
         return not self._remote and expected.size is not None and expected.size <= _SMALL
 
-    def _held(self, path: str, expected: Expected) -> Entry | None:
-        """Recognise a blob that the sink holds already by its sha256."""
+    def _parted(self, items: Iterable[Item]) -> tuple[list[Entry], list[Item]]:
+        """Part files whose blob the sink holds already, recognised by its sha256, from those that are to be had."""
+        held: list[Entry] = []
+        lacking: list[Item] = []
+        known = [(item, self._known(*item)) for item in items]
+        missing = self.sink.missing((entry.sha256, entry.size) for _, entry in known if entry)
+        for item, entry in known:
+            if entry is None or (entry.sha256, entry.size) in missing:
+                lacking.append(item)
+            else:
+                held.append(entry)
+        return held, lacking
+
+    def _known(self, path: str, expected: Expected) -> Entry | None:
+        """Say what entry a file will be, where that is known before it was read."""
         if expected.checksum is None or expected.checksum[0] != "sha256":
             return None
         digest = Digest(expected.checksum[1])
         before = self.before.get(path)
         known = before.size if before is not None and before.sha256 == digest else None
         size = known if expected.size is None else expected.size
-        return Entry(path, digest, size) if size is not None and self.sink.holds(digest, size) else None
+        return None if size is None else Entry(path, digest, size)
+
+    def _to_come(self, items: Iterable[Item]) -> Iterator[int]:
+        """Give the bytes of each file, as far as the sizes are known; one as long as before is probably the same."""
+        for path, expected in items:
+            before = self.before.get(path)
+            same = before is not None and before.size == expected.size
+            if expected.size is not None and not same:
+                yield expected.size
 
     def _tried(self, get: Callable[[str, Expected], Entry], path: str, expected: Expected) -> Entry | LeftOut:
         try:

@@ -221,7 +221,6 @@ class Syncing:
         """Do step 4."""
         items = [item for item in self.wanted.files.items() if item[0] != REPOMD and item[0] not in self.entries]
         self.fetcher.report(Started(_PHASE, len(items), sum(expected.size or 0 for _, expected in items)))
-        self.fetcher.sink.expect(self.fetcher.lacking(items))
         with closing(self.fetcher.all(items)) as fetched:
             for found in fetched:
                 if isinstance(found, Entry):
