@@ -57,7 +57,7 @@ NETWORK = {
     "ftplib",
     "smtplib",
 }
-MAY_DIAL = r"issmedia\.net\..*|issmedia\.web\.server|issmedia\.base\.helper"
+MAY_DIAL = r"issmedia\.net\..*|issmedia\.web\.server|issmedia\.base\.sockets"
 
 IN_ONE_MODULE = ("rpm_rs", "pysequoia")
 

@@ -1,13 +1,11 @@
 """A helper: another Python of ours, and a line to it. It imports what this one does, and has nothing else of it.
 
-What strangers wrote is read there. A helper takes a tenth of a second to load; one that will be wanted may be begun
-before who wants it is loaded itself.
+What strangers wrote is read there.
 """
 
 import contextlib
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -15,9 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import issmedia
-
-_LENGTH = 8
-"""Bytes of the number that says how long a job is."""
+from issmedia.base import sockets
 
 _WORDS = 1 << 20
 """Bytes of what one says that could not start."""
@@ -31,11 +27,11 @@ def command(module: str) -> tuple[str, ...]:
 class Helper:
     """Our end: the process, in a session of its own, and `line`, a stream of bytes and descriptors. `OSError` for none.
 
-    Its last argument is the descriptor of its end (`our_line`). Threads may use this at once.
+    Its last argument is the descriptor of its end (`sockets.our_line`). Threads may use this at once.
     """
 
     def __init__(self, command: Sequence[str]) -> None:
-        self.line, theirs = socket.socketpair()
+        self.line, theirs = sockets.pair()
         self._guard = threading.Lock()
         self._words: bytes | None = None
         try:
@@ -88,48 +84,6 @@ class Helper:
         """End it; once more does nothing."""
         self.last_words()
         self.line.close()
-
-
-def our_line() -> socket.socket:
-    """Give the helper's end of the line, in the helper."""
-    return socket.socket(fileno=int(sys.argv[-1]))
-
-
-def send_job(line: socket.socket, job: bytes, fds: Sequence[int]) -> None:
-    """Say a job of any length, with descriptors."""
-    socket.send_fds(line, [len(job).to_bytes(_LENGTH)], fds)
-    line.sendall(job)
-
-
-def receive_job(line: socket.socket, most: int, count: int) -> tuple[bytes, list[int]] | None:
-    """Receive a job of at most so many bytes, with so many descriptors; None where there is no other any more."""
-    try:
-        said, fds, _, _ = socket.recv_fds(line, _LENGTH, count)
-        if not said or (length := int.from_bytes(said)) > most:
-            return None
-        job = bytearray(length)
-        room = memoryview(job)
-        while room:
-            if not (came := line.recv_into(room)):
-                return None
-            room = room[came:]
-    except OSError:
-        return None
-    return bytes(job), fds
-
-
-_begun: dict[tuple[str, ...], Helper] = {}
-
-
-def begin(command: tuple[str, ...]) -> None:
-    """Start a helper for whoever wants it next. One that nobody takes ends with this process."""
-    with contextlib.suppress(OSError):  # who wants it will say so
-        _begun[command] = Helper(command)
-
-
-def taken(command: tuple[str, ...]) -> Helper:
-    """Give the helper that was begun, else a new one; `OSError` where none can be started."""
-    return _begun.pop(command, None) or Helper(command)
 
 
 def last_line(said: bytes) -> str:

@@ -9,9 +9,10 @@ import contextlib
 import functools
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from http import HTTPStatus
 from urllib.parse import urljoin, urlsplit
+
+from msgspec.structs import replace
 
 from issmedia import __version__
 from issmedia.base.digest import take_all

@@ -5,6 +5,7 @@ libcurl receives only in our turn, which begins when all that came before was re
 """
 
 import contextlib
+import json
 import math
 import select
 import socket
@@ -13,13 +14,12 @@ from collections import deque
 from functools import partial
 from mmap import mmap
 
-import msgspec
 import pycurl
 
-from issmedia.net.curl_options import Options, of_identity, of_limits, of_url
+from issmedia.net.curl_options import Options, of_connection, of_limits
 from issmedia.net.heads import Head, Tally, read_head
 from issmedia.net.loop import TICK_S, Loop
-from issmedia.net.messages import CLOSED, LONGEST, NO_HTTP, ROOM, TIMED_OUT, Ask, Failure, Order, Told
+from issmedia.net.messages import CLOSED, LONGEST, NO_HTTP, ROOM, TIMED_OUT, Ask, Failure, Told, order_of
 
 _ENOUGH = 512 << 10
 _LITTLE = 64 << 10
@@ -33,9 +33,6 @@ _READABLE = select.EPOLLIN | select.EPOLLHUP | select.EPOLLERR
 _LENGTH = getattr(pycurl, "CONTENT_LENGTH_DOWNLOAD_T", None) or pycurl.CONTENT_LENGTH_DOWNLOAD
 _CAME = getattr(pycurl, "SIZE_DOWNLOAD_T", None) or pycurl.SIZE_DOWNLOAD
 """Old releases of pycurl give floats, new ones warn of them."""
-
-_encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder[Order](Order, strict=True).decode
 
 
 class Transfer:
@@ -60,6 +57,7 @@ class Transfer:
         self._failure: Failure | None = None
         self._enough = 0
         self._head: Head | None = None
+        self._has_told = False
         self._tally = Tally()
         self._most_silent = self._silent = self._held = 0
         self._timer: int | None = None
@@ -84,7 +82,7 @@ class Transfer:
             self._shut()
             return
         self._has_turn = True
-        order = _decode(said)
+        order = order_of(json.loads(said))
         if order is None:
             self._go_on()
         else:
@@ -96,6 +94,7 @@ class Transfer:
         self._lines.clear()
         self._tally = Tally()
         self._head = None
+        self._has_told = False
         self._failure = None
         try:
             self._say(asked)
@@ -109,9 +108,9 @@ class Transfer:
     def _say(self, asked: Ask) -> None:
         """Tell libcurl what is to be asked, as far as it differs from the last time."""
         if asked.whose is not None:
-            self._has_proxy = asked.whose.identity.proxy is not None
-            self._set(of_identity(asked.whose))
-        self._set(of_url(asked.url))
+            self._has_proxy = asked.whose.proxy is not None
+            self._set(of_connection(asked.whose))
+        self._easy.setopt(pycurl.URL, asked.url)
         if asked.headers != self._headers:
             self._easy.setopt(pycurl.HTTPHEADER, asked.headers)
             self._headers = asked.headers
@@ -148,7 +147,7 @@ class Transfer:
     def _tick(self) -> None:
         """Count: give up who is silent, hand over what came some time ago, and let libcurl look at its own times."""
         self._silent += 1
-        self._held += bool(self._pieces or (self._lines and self._head is None))
+        self._held += bool(self._pieces or (self._head and not self._has_told))
         if self._silent > self._most_silent:
             self._fail(Failure(TIMED_OUT, "silence"))
         elif self._held > _PATIENCE:
@@ -183,9 +182,10 @@ class Transfer:
 
     def _fault(self) -> str | None:
         """Say what is wrong with the lines that came: too many, or a body after what is no head."""
-        if self._pieces and self._found_head() is None:
-            return "the answer has no head"
-        return self._tally.fault(self._lines)
+        head = self._found_head()
+        if head is None:
+            return "the answer has no head" if self._pieces else self._tally.fault(self._lines)
+        return "a line of its head has no end" if head.is_endless else self._tally.fault(self._lines)
 
     def _found_head(self) -> Head | None:
         """Give the head of this answer, read once; None before it is there to its end."""
@@ -218,13 +218,14 @@ class Transfer:
         if self._under_way and head is None:
             return
         self._has_turn = False
+        self._has_told = head is not None
         self._loop.rests(self._tick)
         count = self._moved()
         more = self._under_way or bool(self._pieces)
         failure = None if self._pieces else self._failure
         told = Told(count, more, head, self._length if head else -1, failure)
         with contextlib.suppress(OSError):  # nobody listens any more: that is heard soon
-            self._line.send(_encode(told))
+            self._line.send(json.dumps(told, ensure_ascii=False).encode())
 
     def _moved(self) -> int:
         """Move what came into the shared memory, as far as it goes; say how many bytes."""

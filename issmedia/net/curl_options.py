@@ -2,12 +2,9 @@
 
 import math
 import os
-from urllib.parse import quote, urlsplit
 
 import pycurl
 
-from issmedia.base.digest import CHUNK
-from issmedia.net.identity import Identity
 from issmedia.net.messages import Whose
 
 Options = dict[int, object]
@@ -19,7 +16,9 @@ _TRICKLE = 100
 _SUPPRESS_CONNECT_HEADERS = 265
 """An option of libcurl that pycurl has no name for: what a proxy says of a tunnel is no answer."""
 
-_SAFE = "".join(map(chr, range(0x21, 0x7F)))
+_BUFFER = 128 << 10
+"""Bytes that are received at a time."""
+
 _HTTP = pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS
 
 _SETTINGS: Options = {
@@ -32,14 +31,14 @@ _SETTINGS: Options = {
     pycurl.HTTP_CONTENT_DECODING: 0,
     pycurl.NETRC: pycurl.NETRC_IGNORED,
     pycurl.PATH_AS_IS: 1,
-    pycurl.BUFFERSIZE: CHUNK,
+    pycurl.BUFFERSIZE: _BUFFER,
     _SUPPRESS_CONNECT_HEADERS: 1,
 }
 
 
-def of_identity(whose: Whose) -> Options:
-    """Say what holds for all requests over connections of an identity."""
-    return _SETTINGS | _tls(whose) | _proxy(whose.identity)
+def of_connection(whose: Whose) -> Options:
+    """Say what holds for all requests over a connection."""
+    return _SETTINGS | _tls(whose) | _proxy(whose)
 
 
 def of_limits(timeout_s: float, *, steady: bool) -> Options:
@@ -51,15 +50,9 @@ def of_limits(timeout_s: float, *, steady: bool) -> Options:
     }
 
 
-def of_url(url: str) -> Options:
-    """Say what is asked for; characters that no URL may hold are escaped."""
-    plain = url.isascii() and url.isprintable() and " " not in url
-    return {pycurl.URL: url if plain else quote(url, safe=_SAFE)}
-
-
 def _tls(whose: Whose) -> Options:
     """Say how a server, and a proxy, proves itself: always, to the same CAs; and what we show the server alone."""
-    identity, (file, directory) = whose.identity, whose.authorities
+    file, directory = whose.authorities
     settings: Options = {
         pycurl.SSLVERSION: pycurl.SSLVERSION_TLSv1_2,
         pycurl.SSL_VERIFYPEER: 1,
@@ -72,30 +65,19 @@ def _tls(whose: Whose) -> Options:
         pycurl.PROXY_CAINFO: file,
         pycurl.PROXY_CAPATH: directory,
     }
-    if identity.scheme == "https" and identity.client_cert:
-        settings[pycurl.SSLCERT] = os.fsencode(identity.client_cert)
-        settings[pycurl.SSLKEY] = os.fsencode(identity.client_key or identity.client_cert)
+    if whose.certificate and whose.key:
+        settings[pycurl.SSLCERT] = os.fsencode(whose.certificate)
+        settings[pycurl.SSLKEY] = os.fsencode(whose.key)
         settings[pycurl.KEYPASSWD] = ""  # else OpenSSL would ask the terminal
     return settings
 
 
-def _proxy(identity: Identity) -> Options:
+def _proxy(whose: Whose) -> Options:
     """Say which proxy is asked: none but this, whatever the environment names."""
-    proxy = identity.proxy
-    if proxy is None:
+    if whose.proxy is None:
         return {pycurl.PROXY: "", pycurl.NOPROXY: "*"}
-    settings: Options = {
-        pycurl.PROXY: _with_port(proxy.url),
-        pycurl.NOPROXY: "",
-        pycurl.PROXYAUTH: pycurl.HTTPAUTH_BASIC,
-    }
-    if proxy.username:
-        settings[pycurl.PROXYUSERNAME] = proxy.username.encode()
-        settings[pycurl.PROXYPASSWORD] = proxy.password.encode()
+    settings: Options = {pycurl.PROXY: whose.proxy, pycurl.NOPROXY: "", pycurl.PROXYAUTH: pycurl.HTTPAUTH_BASIC}
+    if whose.proxy_username:
+        settings[pycurl.PROXYUSERNAME] = whose.proxy_username.encode()
+        settings[pycurl.PROXYPASSWORD] = whose.proxy_password.encode()
     return settings
-
-
-def _with_port(url: str) -> str:
-    """Name the port that the scheme means: libcurl would take 1080."""
-    parts = urlsplit(url)
-    return url if parts.port else f"{url}:{443 if parts.scheme == 'https' else 80}"

@@ -3,6 +3,7 @@
 from issmedia.net.heads import Head
 from issmedia.net.identity import Identity
 from issmedia.net.messages import CLOSED, ENDED, Ask, Failure, Order, Told, TransferError, Whose
+from issmedia.net.quoting import escaped
 from issmedia.net.tls import authorities
 from issmedia.net.wire import Wire
 
@@ -17,8 +18,7 @@ class Handle:
     """
 
     def __init__(self, identity: Identity, wire: Wire) -> None:
-        found = authorities(identity.ca_bundle) if identity.speaks_tls else (None, None)
-        self._whose: Whose | None = Whose(identity, found)
+        self._whose: Whose | None = _whose(identity)
         self._line = wire.line()
         self._told = _NOTHING
         self._at = 0
@@ -30,7 +30,7 @@ class Handle:
 
         `steady` gives up who only trickles, and has more come at a time.
         """
-        self._take_turn(Ask(url, headers, timeout_s, steady, self._whose))
+        self._take_turn(Ask(escaped(url), headers, timeout_s, steady, self._whose))
         self._whose = None
         if self._told.head is None:
             raise TransferError(self._told.failure or Failure(CLOSED, "the answer has no head"))
@@ -45,11 +45,11 @@ class Handle:
     def is_free(self) -> bool:
         """Say whether the answer was read to its end, and the connection may serve again."""
         told = self._told
-        return not (self._away or told.more or told.failure or self._at < told.count)
+        return not (self._away or told.more or told.failure or self._at < told.size)
 
     def readinto(self, buffer: memoryview) -> int:
         """Read on into a buffer that is not empty; 0 at the end. `TransferError` where the body ends early."""
-        while self._at == self._told.count:
+        while self._at == self._told.size:
             if self._away:
                 raise TransferError(ENDED)
             if self._told.failure:
@@ -57,7 +57,7 @@ class Handle:
             if not self._told.more:
                 return 0
             self._take_turn(None)
-        count = min(len(buffer), self._told.count - self._at)
+        count = min(len(buffer), self._told.size - self._at)
         buffer[:count] = self._line.came[self._at : self._at + count]
         self._at += count
         return count
@@ -77,3 +77,16 @@ class Handle:
         self._away = True
         self._told, self._at = self._line.turn(order), 0
         self._away = False
+
+
+def _whose(identity: Identity) -> Whose:
+    """Say whose a connection is; our certificate is shown to a server that proves who it is, never to a proxy."""
+    shows, proxy = identity.client_cert and identity.scheme == "https", identity.proxy
+    return Whose(
+        certificate=identity.client_cert if shows else None,
+        key=(identity.client_key or identity.client_cert) if shows else None,
+        authorities=authorities(identity.ca_bundle) if identity.speaks_tls else (None, None),
+        proxy=proxy.place if proxy else None,
+        proxy_username=proxy.username if proxy else "",
+        proxy_password=proxy.password if proxy else "",
+    )

@@ -1,6 +1,6 @@
 """The head of an answer: of all that a server may say there, what is read here."""
 
-import msgspec
+from typing import NamedTuple
 
 _MOST_INTERIM = 8
 """Answers of status 1xx to one request; they only announce another."""
@@ -8,16 +8,24 @@ _MOST_INTERIM = 8
 _MOST_BYTES = 128 << 10
 """Bytes of all lines of one answer, those of interim ones and trailers with it."""
 
+_MOST_READ = 8 << 10
+"""Bytes of a header that is read."""
+
 _READ = frozenset({b"location", b"content-range", b"retry-after"})
 
 
-class Head(msgspec.Struct, frozen=True):
+class Head(NamedTuple):
     """A status, and the headers that are read; empty where one is absent."""
 
     status: int
     location: str = ""
     content_range: str = ""
     retry_after: str = ""
+
+    @property
+    def is_endless(self) -> bool:
+        """Say whether one of these is longer than anybody means it."""
+        return any(len(text) > _MOST_READ for text in self[1:])
 
 
 class Tally:

@@ -1,12 +1,11 @@
 """What keeps connections apart."""
 
-from dataclasses import dataclass, field
+import msgspec
 
 from issmedia.net.proxies import Proxy
 
 
-@dataclass(frozen=True, slots=True)
-class Identity:
+class Identity(msgspec.Struct, frozen=True):
     """What is shown and demanded: our certificate with its key, the CAs, the proxy with its password, credentials."""
 
     scheme: str
@@ -14,7 +13,10 @@ class Identity:
     client_cert: str | None = None
     client_key: str | None = None
     proxy: Proxy | None = None
-    authorization: str = field(default="", repr=False)
+    authorization: str = ""
+
+    def __repr__(self) -> str:
+        return f"Identity({self.scheme!r}, …)"
 
     @property
     def speaks_tls(self) -> bool:

@@ -1,18 +1,18 @@
 """What is said between this process and the receiver: an order for each turn, and what came of it.
 
-Both are MessagePack, one in each packet of a pair of sockets; bytes of a body pass through memory that both share.
+Both are JSON, tuples as arrays, one in each packet of a pair of sockets; bytes of a body pass through memory that both
+share. Nothing is imported here that the receiver would have to load, but what it loads anyway.
 """
 
-import msgspec
+from typing import Any, NamedTuple
 
 from issmedia.net.heads import Head
-from issmedia.net.identity import Identity
 
 ROOM = 768 << 10
 """Bytes of the shared memory: of a body no more are handed over at a time."""
 
 LONGEST = 192 << 10
-"""Bytes of the longest message."""
+"""Bytes of the longest message: longer ones cannot be sent."""
 
 REFUSED, CUT_SHORT, TIMED_OUT = 7, 18, 28
 NO_HOST, NO_PROXY = 6, 5
@@ -28,7 +28,7 @@ _MAY_BE_OF_TLS = frozenset({35, 55, 56})
 """The handshake, sending, receiving."""
 
 
-class Failure(msgspec.Struct, frozen=True):
+class Failure(NamedTuple):
     """What libcurl says: its code, its words, the system's error, bytes that came and that are still lacking.
 
     `lacking` is -1 where nobody knows, `connect_status` what a proxy answered to a wish for a tunnel, else 0.
@@ -60,15 +60,21 @@ class TransferError(Exception):
         self.failure = failure
 
 
-class Whose(msgspec.Struct, frozen=True):
-    """Whose a connection is, and the file and directory of CAs that are believed over it."""
+class Whose(NamedTuple):
+    """Whose a connection is: our certificate and key, the CAs that are believed, and the proxy. Paths of files."""
 
-    identity: Identity
-    authorities: tuple[str | None, str | None]
+    certificate: str | None = None
+    key: str | None = None
+    authorities: tuple[str | None, str | None] = (None, None)
+    """A file, and a directory."""
+    proxy: str | None = None
+    """A URL with its port."""
+    proxy_username: str = ""
+    proxy_password: str = ""
 
 
-class Ask(msgspec.Struct, frozen=True):
-    """Ask for a URL. `whose` comes with the first that is asked over a connection, `steady` is as of `Handle.ask`."""
+class Ask(NamedTuple):
+    """Ask for a URL, escaped. `whose` comes with the first over a connection; `steady` is as of `Handle.ask`."""
 
     url: str
     headers: list[str]
@@ -81,13 +87,21 @@ Order = Ask | None
 """None: go on with what was asked for."""
 
 
-class Told(msgspec.Struct, frozen=True):
-    """The first `count` bytes of the shared memory are the next of the body; unless `more` may come they are the last.
+def order_of(said: list[Any] | None) -> Order:
+    """Read an order again that was JSON; it is ours, and so what it should be."""
+    if said is None:
+        return None
+    url, headers, timeout_s, steady, whose = said
+    return Ask(url, headers, timeout_s, steady, Whose(*whose) if whose else None)
+
+
+class Told(NamedTuple):
+    """The first `size` bytes of the shared memory are the next of the body; unless `more` may come they are the last.
 
     The `head` is there from the first time on. `length` is that of the body as it was announced, else -1.
     """
 
-    count: int
+    size: int
     more: bool
     head: Head | None = None
     length: int = -1

@@ -6,19 +6,28 @@
 
 import ipaddress
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from urllib.parse import SplitResult, unquote, urlsplit
+
+import msgspec
 
 from issmedia.base.errors import UsageError
 
 
-@dataclass(frozen=True, slots=True)
-class Proxy:
+class Proxy(msgspec.Struct, frozen=True):
     """A proxy, without its credentials; these are in no repr."""
 
     url: str
-    username: str = field(default="", repr=False)
-    password: str = field(default="", repr=False)
+    username: str = ""
+    password: str = ""
+
+    def __repr__(self) -> str:
+        return f"Proxy({self.url!r})"
+
+    @property
+    def place(self) -> str:
+        """Give the URL with the port that the scheme means: libcurl would take 1080."""
+        parts = urlsplit(self.url)
+        return self.url if parts.port else f"{self.url}:{443 if parts.scheme == 'https' else 80}"
 
 
 def proxy_for(url: str, environment: Mapping[str, str]) -> Proxy | None:

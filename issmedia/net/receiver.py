@@ -11,7 +11,7 @@ import socket
 from mmap import mmap
 from typing import NoReturn
 
-from issmedia.base.helper import our_line
+from issmedia.base.sockets import our_line
 from issmedia.net.curl import Transfer
 from issmedia.net.loop import Loop
 from issmedia.net.messages import ROOM

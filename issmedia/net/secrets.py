@@ -9,8 +9,9 @@ One `NAME = VALUE` a line. A file that others may read or write is refused. What
 
 import os
 import stat
-from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
 
 from issmedia.base.errors import UsageError
 from issmedia.model.names import shown
@@ -20,8 +21,7 @@ _MAX = 64 << 10
 _FOR_OTHERS = 0o077
 
 
-@dataclass(frozen=True, slots=True, repr=False)
-class Secrets:
+class Secrets(msgspec.Struct, frozen=True):
     """What a file of credentials says; empty texts where it is silent."""
 
     username: str = ""
@@ -29,6 +29,9 @@ class Secrets:
     bearer: str = ""
     proxy_username: str = ""
     proxy_password: str = ""
+
+    def __repr__(self) -> str:
+        return "Secrets(…)"
 
 
 def read_secrets(path: Path) -> Secrets:

@@ -16,7 +16,7 @@ import weakref
 import msgspec
 
 from issmedia.base.errors import IssmediaError
-from issmedia.base.helper import Helper, command, last_line, taken
+from issmedia.base.helper import Helper, command, last_line
 from issmedia.model.names import shown
 from issmedia.net.messages import CLOSED, ENDED, LONGEST, ROOM, Failure, Order, Told, TransferError
 
@@ -30,8 +30,8 @@ _SEALS = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL
 
 _CANNOT_BE = Failure(CLOSED, "the receiver said what cannot be")
 
-_encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(Told, strict=True).decode
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(Told, strict=True).decode
 
 
 class Wire:
@@ -73,7 +73,7 @@ class Wire:
             self._receiver = None
         if self._receiver is None:
             try:
-                self._receiver = taken(self._command)
+                self._receiver = Helper(self._command)
             except OSError as cause:
                 raise _no_receiver(str(cause)) from cause
         return self._receiver
@@ -106,8 +106,11 @@ class Line:
 
         `IssmediaError` where the receiver did not start, or failed by itself.
         """
+        data = _encode(order)
+        if len(data) > LONGEST:
+            raise TransferError(Failure(CLOSED, "what is asked for is too long"))
         try:
-            self._socket.send(_encode(order))
+            self._socket.send(data)
             said = self._socket.recv(LONGEST)
         except OSError:
             said = b""
@@ -117,7 +120,7 @@ class Line:
             told = _decode(said)
         except msgspec.MsgspecError as cause:
             raise TransferError(_CANNOT_BE) from cause
-        if not 0 <= told.count <= ROOM:
+        if not 0 <= told.size <= ROOM:
             raise TransferError(_CANNOT_BE)
         return told
 

@@ -108,7 +108,7 @@ def test_047_a_bomb_in_filelists_stops_at_the_declared_size(tmp_path: Path) -> N
 def child(lines: Sequence[str]) -> Parser:
     """Make a parser whose children say that they are ready, then these lines."""
     script = "\n".join(["print('ready')", *(f"print({line!r})" for line in lines)])
-    serving = f"from issmedia.content.yum.nursery import serve\nserve(lambda job: exec({script!r}, {{}}))"
+    serving = f"from issmedia.content.yum.serving import serve\nserve(lambda job: exec({script!r}, {{}}))"
     return Parser((sys.executable, "-c", serving), timeout_s=60, max_said=1 << 20)
 
 

@@ -24,20 +24,15 @@ BINARY = VENDOR.sign_binary(DATA)
 
 CHILD = """
 import os
-from issmedia.content.yum.nursery import serve
-from multiprocessing.connection import Connection
-from multiprocessing.reduction import recv_handle
+from issmedia.content.yum.serving import serve
+from issmedia.base.sockets import line_of, receive_file
 
 def say(text):
     os.write(1, text.encode() + b"\\n")
 
 def contents():
-    line = Connection(os.dup(0))
-    while True:
-        try:
-            fd = recv_handle(line)
-        except (EOFError, OSError):
-            return
+    line = line_of(os.dup(0))
+    while (fd := receive_file(line)) is not None:
         yield os.read(fd, 100).decode()
         os.close(fd)
 

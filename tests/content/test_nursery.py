@@ -41,7 +41,7 @@ def written(path: Path, data: bytes) -> BinaryIO:
 def parser(code: str, *, timeout_s: float = 60) -> Parser:
     """Make a parser whose children say that they are ready, then do this."""
     script = f"print('ready', flush=True)\n{code}"
-    serving = f"from issmedia.content.yum.nursery import serve\nserve(lambda job: exec({script!r}, {{}}))"
+    serving = f"from issmedia.content.yum.serving import serve\nserve(lambda job: exec({script!r}, {{}}))"
     return Parser((sys.executable, "-c", serving), timeout_s=timeout_s)
 
 

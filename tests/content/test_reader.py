@@ -24,7 +24,7 @@ def document(tmp_path: Path) -> Iterator[BinaryIO]:
 def child(code: str, *, timeout_s: float = 60, max_said: int = 1 << 20) -> Parser:
     """Make a parser whose children say that they are ready, then do this."""
     script = f"print('ready', flush=True)\n{code}"
-    serving = f"from issmedia.content.yum.nursery import serve\nserve(lambda job: exec({script!r}, {{}}))"
+    serving = f"from issmedia.content.yum.serving import serve\nserve(lambda job: exec({script!r}, {{}}))"
     return Parser((sys.executable, "-c", serving), timeout_s=timeout_s, max_said=max_said)
 
 

@@ -36,6 +36,7 @@ ELSEWHERE = {
     "issmedia.bundle.xorriso": {"os.fdopen"},
     "issmedia.cli.main": {"os.open"},
     "issmedia.net.secrets": {"os.fdopen"},
+    "issmedia.net.wire": {"os.ftruncate"},
 }
 """No disk: pipes to children, files and documents in memory, /dev/null in place of a closed pipe; what is only read.
 

@@ -1,5 +1,6 @@
 """libcurl does what is said here, and takes nothing from its surroundings."""
 
+import contextlib
 import socket
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -200,6 +201,21 @@ def test_an_answer_after_too_many_announcements_is_none_though_all_comes_at_once
         with pytest.raises(TransferError, match="it announces answers and gives none"):
             handle.ask(url, [], timeout_s=10, steady=True)
         handle.close()
+
+
+@pytest.mark.parametrize("byte", [b"\xff", b"\x01", b"/"])
+def test_an_answer_with_a_location_without_end_is_none(byte: bytes, wire: Wire) -> None:
+    said = b"HTTP/1.1 302 Found\r\nLocation: /" + byte * 90_000 + b"\r\nContent-Length: 0\r\n\r\n"
+    with answering(lambda client: client.sendall(said)) as url:
+        handle = Handle(Identity("http"), wire)
+        with pytest.raises(TransferError, match="a line of its head has no end"):
+            handle.ask(url, [], timeout_s=10, steady=True)
+        handle.close()
+
+
+def test_what_is_asked_for_has_an_end(wire: Wire) -> None:
+    with contextlib.closing(Handle(Identity("http"), wire)) as handle, pytest.raises(TransferError, match="too long"):
+        handle.ask("http://127.0.0.1:9/" + "x" * 200_000, [], timeout_s=10, steady=True)
 
 
 def test_no_more_waits_in_memory_than_one_step_receives(wire: Wire) -> None:

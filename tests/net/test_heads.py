@@ -41,3 +41,10 @@ def test_too_much_is_a_fault() -> None:
     assert Tally().fault(FOUND) is None
     assert Tally().fault([b"X: " + bytes(1000)] * 200) == "its head has no end"
     assert Tally().fault([b"HTTP/1.1 100 Continue\r\n", b"\r\n"] * 9) == "it announces answers and gives none"
+
+
+def test_a_header_that_is_read_has_an_end() -> None:
+    long = Head(302, location="/" * 9000)
+
+    assert long.is_endless
+    assert not Head(302, location="/" * 8000).is_endless

@@ -25,24 +25,27 @@ import msgspec
 
 from issmedia.base.errors import FormatError
 from issmedia.content.yum import confined
-from issmedia.content.yum.comps import groups
-from issmedia.content.yum.cutting import Say, say_slices, unpack_wanted
-from issmedia.content.yum.deltas import deltas
-from issmedia.content.yum.nursery import BUFFER, serve
 from issmedia.content.yum.parsed import (
     READY,
+    SAID,
     Concerned,
     Job,
+    Kind,
     Listed,
     Record,
     Related,
     Relation,
+    Say,
 )
+from issmedia.content.yum.serving import serve
 from issmedia.content.yum.unpack import Read, unpack
 from issmedia.model.package import Advisory, Package, nevra_key
 
 _TEXT = 500
 """Characters kept of a summary or title."""
+
+_PARSERS: dict[Kind, tuple[str, ...]] = {"group": ("comps",), "modules": ("modulemd",), "prestodelta": ("deltas",)}
+"""The parsers of ours, beside createrepo_c's."""
 
 _SECONDS = 600
 _PLACE = re.compile(r" ?'/proc/self/fd/[0-9]+'")
@@ -52,11 +55,10 @@ _CVE = re.compile(r"CVE-[0-9]{4}-[0-9]{4,19}\Z")
 def parse_document(request: bytes) -> None:
     """Parse one document; returns when all of it was said, and exits with `REFUSED` when it was refused."""
     job = msgspec.json.decode(request, type=Job)
-    if job.kind == "modules":
-        load_yaml()
+    load_what_it_takes(job)
     with confined.refusing(createrepo_c.CreaterepoCError, expat.ExpatError, text=_without_our_places):
         os.write(1, READY)
-        with open(1, "wb", BUFFER, closefd=False) as out:
+        with open(1, "wb", SAID, closefd=False) as out:
             parse(0, _speaker(out), job)
 
 
@@ -69,6 +71,8 @@ def parse(fd: int, say: Say, job: Job) -> None:
     memory = os.memfd_create("repodata", os.MFD_CLOEXEC)
     limit_resources(job)
     if job.form == "slices":
+        from issmedia.content.yum.cutting import say_slices
+
         forbid_writing()
         say_slices(partial(os.read, fd), say, job)
         return
@@ -85,6 +89,8 @@ def _unpack(read: Read, write: Callable[[bytes], object], job: Job) -> int | Non
     """Unpack a document; give the number of packages it claims, unless only some of them are wanted."""
     if job.wanted is None:
         return unpack(read, write, job)
+    from issmedia.content.yum.cutting import unpack_wanted
+
     unpack_wanted(read, write, job)
     return None
 
@@ -95,12 +101,16 @@ def _say_content(path: str, say: Say, job: Job, count: int | None) -> None:
     elif job.kind == "updateinfo":
         _advisories(path, say)
     elif job.kind == "group":
+        from issmedia.content.yum.comps import groups
+
         _each(groups, path, say)
     elif job.kind == "modules":
         from issmedia.content.yum.modulemd import module_streams
 
         _each(module_streams, path, say)
     elif job.kind == "prestodelta":
+        from issmedia.content.yum.deltas import deltas
+
         _each(deltas, path, say)
     else:
         _packages(path, say, count)
@@ -264,10 +274,12 @@ def _issued(record: createrepo_c.UpdateRecord) -> str:
     return ""
 
 
-def load_yaml() -> None:
-    """Load what modules are parsed with, and nothing else: that takes as long as all that is ours."""
-    importlib.import_module("issmedia.content.yum.modulemd")
+def load_what_it_takes(job: Job) -> None:
+    """Load what only some documents are parsed with, while nothing is forbidden yet; the nursery starts without."""
+    cuts = job.form == "slices" or job.wanted is not None
+    for name in (*_PARSERS.get(job.kind, ()), *(("cutting",) if cuts else ())):
+        importlib.import_module(f"issmedia.content.yum.{name}")
 
 
 if __name__ == "__main__":
-    serve(parse_document, meanwhile=load_yaml)
+    serve(parse_document)

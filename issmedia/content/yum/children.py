@@ -6,21 +6,20 @@ Only one that never became ready is an `IssmediaError`: it has not seen the docu
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import BinaryIO
 
 from issmedia.content.yum.nursery import Birth, Nursery, no_start
 from issmedia.content.yum.parsed import READY
 
 
-@dataclass(slots=True)
 class Children:
     """Children of one command, which errors call `what`; with `keep` their nursery stays for the next, until `end`."""
 
-    command: tuple[str, ...]
-    what: str
-    keep: bool = False
-    _nursery: Nursery | None = field(default=None, init=False)
+    def __init__(self, command: tuple[str, ...], what: str, *, keep: bool = False) -> None:
+        self.keep = keep
+        self._command = command
+        self._what = what
+        self._nursery: Nursery | None = None
 
     def start(self) -> Nursery:
         """Start the nursery where none runs; one that died since is replaced."""
@@ -28,9 +27,9 @@ class Children:
             self.end()
         if self._nursery is None:
             try:
-                self._nursery = Nursery(self.command)
+                self._nursery = Nursery(self._command)
             except OSError as cause:
-                raise no_start(self.what, str(cause).encode()) from cause
+                raise no_start(self._what, str(cause).encode()) from cause
         return self._nursery
 
     def end(self) -> None:
@@ -52,7 +51,7 @@ class Children:
         well = False
         try:
             if child.said.readline(len(READY)) != READY:
-                raise no_start(self.what, nursery.last_words())
+                raise no_start(self._what, nursery.last_words())
             yield nursery, child
             well = self.keep
         finally:

@@ -1,13 +1,9 @@
 """Which slices each document of repodata has, and how each is said. Runs in the parsing child."""
 
 from collections.abc import Callable, Iterator
-from typing import Protocol
-
-import msgspec
 
 from issmedia.base.errors import FormatError
-from issmedia.content.yum.modulemd import module_slices
-from issmedia.content.yum.parsed import Job, Kind, Slice
+from issmedia.content.yum.parsed import Job, Kind, Say, Slice
 from issmedia.content.yum.parts import advisory_slice, comps_slice
 from issmedia.content.yum.slices import Slicer, WellFormed, href_of, pkgid_of
 from issmedia.content.yum.unpack import Read, unpack
@@ -25,12 +21,6 @@ _KEYS: dict[Kind, Callable[[bytes], str]] = {"primary": href_of, "filelists": pk
 _DESCRIBED: dict[Kind, Callable[[bytes], Slice]] = {"updateinfo": advisory_slice, "group": comps_slice}
 
 _HEAD = b'<metadata xmlns="http://linux.duke.edu/metadata/common" xmlns:rpm="http://linux.duke.edu/metadata/rpm">'
-
-
-class Say(Protocol):
-    """Says something, and bytes behind it."""
-
-    def __call__(self, item: msgspec.Struct, behind: bytes = b"", /) -> object: ...
 
 
 def say_slices(read: Read, say: Say, job: Job) -> None:
@@ -79,6 +69,8 @@ def _describing(job: Job) -> Callable[[bytes], Slice | None]:
 
 
 def _module_slices(read: Read, job: Job) -> Iterator[tuple[Slice, bytes]]:
+    from issmedia.content.yum.modulemd import module_slices  # YAML, which most documents are spared
+
     pieces: list[bytes] = []
     unpack(read, pieces.append, job)
     try:

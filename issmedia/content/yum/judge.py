@@ -8,10 +8,6 @@ package took over could lie of the others in its batch, and of nothing else: it 
 import os
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
-from dataclasses import dataclass, field
-from multiprocessing import Pipe
-from multiprocessing.connection import Connection
-from multiprocessing.reduction import send_handle
 from queue import SimpleQueue
 from types import TracebackType
 from typing import BinaryIO, TypeVar
@@ -20,6 +16,7 @@ import msgspec
 
 from issmedia.base import helper
 from issmedia.base.errors import FormatError, IssmediaError
+from issmedia.base.sockets import Socket, pair, send_file
 from issmedia.base.workers import Workers
 from issmedia.content.yum.children import Children
 from issmedia.content.yum.judged import DetachedJob, JudgingJob, KeysJob, PackagesJob
@@ -35,6 +32,8 @@ MAX_SIGNATURE_FILE = 64 << 10
 """Bytes of a file with a detached signature."""
 
 _BATCH_PACKAGES, _BATCH_BYTES = 128, 1 << 30
+JUDGE = helper.command("issmedia.content.yum.judging")
+
 _AHEAD = 8
 """Packages that a child has been given and has not answered for."""
 
@@ -57,16 +56,16 @@ class PackageFile(msgspec.Struct, frozen=True):
     listed: tuple[Nevra, ...] = ()
 
 
-@dataclass(slots=True)
 class Judge:
     """A nursery for judging children, for a `with` block; one job at a time."""
 
-    command: tuple[str, ...] = helper.command("issmedia.content.yum.judging")
-    timeout_s: float = 300.0
-    _children: Children | None = field(default=None, init=False)
+    def __init__(self, command: tuple[str, ...] = JUDGE, *, timeout_s: float = 300.0) -> None:
+        self.timeout_s = timeout_s
+        self._command = command
+        self._children: Children | None = None
 
     def __enter__(self) -> "Judge":
-        children = Children(self.command, "the judge of signatures", keep=True)
+        children = Children(self._command, "the judge of signatures", keep=True)
         children.start()
         self._children = children
         return self
@@ -185,14 +184,13 @@ def _batches(packages: Sequence[PackageFile]) -> Iterator[list[PackageFile]]:
         yield batch
 
 
-def _socket_pair() -> tuple[Connection, BinaryIO]:
+def _socket_pair() -> tuple[Socket, BinaryIO]:
     """Make two ends of a line that carries descriptors: ours, and the child's as a document."""
-    ours, theirs = Pipe()
-    with theirs:
-        return ours, os.fdopen(os.dup(theirs.fileno()), "rb", buffering=0)
+    ours, theirs = pair()
+    return ours, os.fdopen(theirs.detach(), "rb", buffering=0)
 
 
-def _answers(line: Connection, said: BinaryIO, batch: Sequence[PackageFile]) -> list[Judged]:
+def _answers(line: Socket, said: BinaryIO, batch: Sequence[PackageFile]) -> list[Judged]:
     """Send the descriptors, some ahead, and hear the verdicts; fewer where the child says no more, or nonsense."""
     decoder = msgspec.json.Decoder(Judged, strict=True)
     found: list[Judged] = []
@@ -206,9 +204,9 @@ def _answers(line: Connection, said: BinaryIO, batch: Sequence[PackageFile]) -> 
     return found
 
 
-def _send(line: Connection, package: PackageFile) -> None:
+def _send(line: Socket, package: PackageFile) -> None:
     with package.open() as file, suppress(OSError):  # a child that is dead says no more, and so we learn of it
-        send_handle(line, file.fileno(), os.getpid())
+        send_file(line, file.fileno())
 
 
 def _checked(judged: Judged | None, keys: Sequence[VendorKey]) -> Judged:

@@ -8,15 +8,13 @@ knows over which package. A refusal (of a key, say) goes to descriptor 2, with e
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
-from multiprocessing.connection import Connection
-from multiprocessing.reduction import recv_handle
 
 import msgspec
 
 from issmedia.base.errors import FormatError
+from issmedia.base.sockets import line_of, receive_file
 from issmedia.content.yum import confined
 from issmedia.content.yum.judged import DetachedJob, JudgingJob, KeysJob, PackagesJob
-from issmedia.content.yum.nursery import serve
 from issmedia.content.yum.openpgp import (
     Facts,
     facts_of,
@@ -29,6 +27,7 @@ from issmedia.content.yum.openpgp import (
 from issmedia.content.yum.parsed import READY
 from issmedia.content.yum.rpmfile import Rpm, proves, read_rpm, require_usable
 from issmedia.content.yum.rpmheader import Read
+from issmedia.content.yum.serving import serve
 from issmedia.model.judgement import DELTA, MAX_REASON, Judged
 from issmedia.model.package import Nevra
 from issmedia.model.pinning import VendorKey
@@ -91,11 +90,9 @@ def _usable_key(data: bytes) -> VendorKey:
 
 
 def _judge_packages(job: PackagesJob) -> Iterator[Judged]:
-    line = Connection(os.dup(0))
+    line = line_of(os.dup(0))
     for listed in job.listed:
-        try:
-            fd = recv_handle(line)
-        except (EOFError, OSError):
+        if (fd := receive_file(line)) is None:
             return
         try:
             yield judge_rpm(partial(os.read, fd), job.keys, now=job.now, listed=listed)

@@ -1,4 +1,4 @@
-"""The nursery: a process that has loaded the parsers, and forks a child for each document. Both of its ends.
+"""The nursery: a helper that has loaded the parsers, and forks a child for each document (`content.yum.serving`).
 
 To load them takes a tenth of a second, to fork a few thousandths; a site with fifty repositories parses hundreds of
 documents. The nursery itself never sees one: it hands the document's descriptor to a child of its own, which is
@@ -9,25 +9,19 @@ import contextlib
 import fcntl
 import os
 import signal
-import sys
-from collections.abc import Callable
 from typing import BinaryIO
 
 import msgspec
 
 from issmedia.base.errors import IssmediaError
-from issmedia.base.helper import last_line, our_line, receive_job, send_job, taken
+from issmedia.base.helper import Helper, last_line
+from issmedia.base.sockets import send_job
+from issmedia.content.yum.parsed import BUFFER
 from issmedia.model.names import shown
-
-BUFFER = 256 << 10
-"""Bytes on their way from a child to us; with the usual size both wake four times as often."""
 
 _KILLED = -signal.SIGKILL
 _CODE = 32
 """Bytes of the longest exit code, in digits."""
-
-_JOB = 256 << 20
-"""Bytes of the longest job: it may name all packages that are wanted."""
 
 
 class Birth(msgspec.Struct, frozen=True):
@@ -46,7 +40,7 @@ class Nursery:
     """Our end: starts the helper, which then loads in the background. One document at a time. `OSError` for none."""
 
     def __init__(self, command: tuple[str, ...]) -> None:
-        self._helper = taken(command)
+        self._helper = Helper(command)
 
     @property
     def pid(self) -> int:
@@ -97,40 +91,3 @@ def no_start(who: str, said: bytes) -> IssmediaError:
     return IssmediaError(
         f"{who} did not start: {shown(last_line(said))}", hint="issmedia or Python is not installed whole"
     )
-
-
-def serve(work: Callable[[bytes], None], *, meanwhile: Callable[[], object] = bool) -> None:
-    """Be the nursery: fork a child for each request on the descriptor that the last argument names.
-
-    `meanwhile` is called once, while the first child works: what it loads, later children have.
-    """
-    with our_line() as line:
-        while found := receive_job(line, _JOB, 3):
-            job, handles = found
-            child = os.fork()
-            if child == 0:
-                _be_child(work, job, handles)
-            for fd in handles:
-                os.close(fd)
-            meanwhile()
-            meanwhile = bool
-            _, status = os.waitpid(child, 0)
-            line.sendall(b"%d" % os.waitstatus_to_exitcode(status))
-
-
-def _be_child(work: Callable[[bytes], None], job: bytes, handles: list[int]) -> None:
-    """Do the work with document, output and refusals as descriptors 0, 1 and 2, and nothing else; never returns."""
-    code = 1
-    try:
-        for standard, fd in enumerate(handles):
-            os.dup2(fd, standard)
-        os.closerange(3, os.sysconf("SC_OPEN_MAX"))
-        work(job)
-        code = 0
-    except SystemExit as ended:
-        code = ended.code if isinstance(ended.code, int) else 1
-    finally:
-        for stream in (sys.stdout, sys.stderr):
-            with contextlib.suppress(OSError, ValueError):
-                stream.flush()
-        os._exit(code)

@@ -8,7 +8,6 @@ that never became ready is an `IssmediaError`: it has not seen the document.
 import threading
 from collections.abc import Collection, Generator, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from types import TracebackType
 from typing import BinaryIO, TypeVar
 
@@ -42,6 +41,7 @@ MAX_REPOMD = 16 << 20
 MAX_DESCRIBING = 64 << 20
 """Bytes that comps, modulemd or prestodelta may unpack to; the largest known have some ten million."""
 
+PARSER = helper.command("issmedia.content.yum.child")
 _WHO = "the parser of repodata"
 
 _LINE = 1 << 20
@@ -58,7 +58,6 @@ class Unpacked(msgspec.Struct, frozen=True):
     checksum: tuple[str, str] | None = None
 
 
-@dataclass(slots=True)
 class Parser:
     """How children are run: the command of their nursery, and what each may use of our time and memory.
 
@@ -66,16 +65,21 @@ class Parser:
     document has its own. Threads may share a parser: their documents wait for one another.
     """
 
-    command: tuple[str, ...] = helper.command("issmedia.content.yum.child")
-    timeout_s: float = 900.0
-    max_said: int = 1 << 30
-    max_unpacked: int = MAX_UNPACKED
-    memory: int = 2 << 30
-    _children: Children = field(init=False)
-    _guard: threading.Lock = field(default_factory=threading.Lock, init=False)
-
-    def __post_init__(self) -> None:
-        self._children = Children(self.command, "the parser of repodata")
+    def __init__(
+        self,
+        command: tuple[str, ...] = PARSER,
+        *,
+        timeout_s: float = 900.0,
+        max_said: int = 1 << 30,
+        max_unpacked: int = MAX_UNPACKED,
+        memory: int = 2 << 30,
+    ) -> None:
+        self.timeout_s = timeout_s
+        self.max_said = max_said
+        self.max_unpacked = max_unpacked
+        self.memory = memory
+        self._children = Children(command, _WHO)
+        self._guard = threading.Lock()
 
     def __enter__(self) -> "Parser":
         self._children.keep = True

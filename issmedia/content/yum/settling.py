@@ -13,8 +13,8 @@ import msgspec
 
 from issmedia.base.errors import FormatError
 from issmedia.content.yum.confined import limit_resources, refusing
-from issmedia.content.yum.nursery import BUFFER, serve
-from issmedia.content.yum.parsed import READY
+from issmedia.content.yum.parsed import BUFFER, READY
+from issmedia.content.yum.serving import serve
 from issmedia.content.yum.solved import (
     Answer,
     AskFiles,

@@ -15,8 +15,8 @@ import msgspec
 
 from issmedia.base import helper
 from issmedia.base.errors import FormatError
-from issmedia.content.yum.nursery import BUFFER, Birth, Nursery, no_start
-from issmedia.content.yum.parsed import MARK, READY, REFUSED, Related
+from issmedia.content.yum.nursery import Birth, Nursery, no_start
+from issmedia.content.yum.parsed import BUFFER, MARK, READY, REFUSED, Related
 from issmedia.content.yum.solved import (
     AskFiles,
     AskNeeded,
