@@ -15,8 +15,11 @@ from pathlib import Path
 import issmedia
 from issmedia.base import sockets
 
-_WORDS = 1 << 20
+_WORDS = 64 << 10
 """Bytes of what one says that could not start."""
+
+_LOOK_S = 0.02
+"""How often to look whether one has ended."""
 
 
 def command(module: str) -> tuple[str, ...]:
@@ -33,6 +36,7 @@ class Helper:
     def __init__(self, command: Sequence[str]) -> None:
         self.line, theirs = sockets.pair()
         self._guard = threading.Lock()
+        self._never = threading.Event()
         self._words: bytes | None = None
         try:
             self._process = subprocess.Popen(
@@ -55,14 +59,17 @@ class Helper:
     @property
     def alive(self) -> bool:
         """Say whether it runs: somebody may have ended it, say for want of memory."""
-        return self._process.poll() is None
+        with self._guard:
+            return self._process.returncode is None and not self._has_ended()
 
     def exit_code(self, *, within_s: float) -> int | None:
         """Wait until it has ended; give its exit code, negative for a signal, or None where that takes too long."""
-        try:
-            return self._process.wait(within_s)
-        except subprocess.TimeoutExpired:
-            return None
+        for _ in range(int(within_s / _LOOK_S) + 1):
+            if not self.alive:
+                self.kill()
+                return self._process.returncode
+            self._never.wait(_LOOK_S)
+        return None
 
     def last_words(self) -> bytes:
         """End it, and give what it said when it could not start, or go on."""
@@ -71,19 +78,34 @@ class Helper:
             if self._words is None:
                 assert self._process.stderr
                 with self._process.stderr as said:
-                    self._words = said.read(_WORDS)
+                    self._words = _what_is_there(said.fileno())
             return self._words
 
     def kill(self) -> None:
-        """End it, and its children, at once."""
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self.pid, signal.SIGKILL)
-        self._process.wait()
+        """End it, and its children, at once. Until it was waited for, its number is nobody else's."""
+        with self._guard:
+            if self._process.returncode is None:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(self.pid, signal.SIGKILL)
+                self._process.wait()
+
+    def _has_ended(self) -> bool:
+        """Look without waiting for it: then its children can still be ended with it."""
+        return os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
 
     def close(self) -> None:
         """End it; once more does nothing."""
         self.last_words()
         self.line.close()
+
+
+def _what_is_there(fd: int) -> bytes:
+    """Read from a pipe, but wait for nobody: whoever outlived the process may hold its other end."""
+    os.set_blocking(fd, False)
+    try:
+        return os.read(fd, _WORDS)
+    except BlockingIOError:
+        return b""
 
 
 def last_line(said: bytes) -> str:

@@ -11,6 +11,7 @@ import select
 import socket
 import threading
 from collections import deque
+from collections.abc import Callable
 from functools import partial
 from mmap import mmap
 
@@ -27,6 +28,9 @@ _LITTLE = 64 << 10
 
 _PATIENCE = 2
 """Ticks that what came waits for more to come."""
+
+_LONGEST_TURN = 4
+"""Time limits after which there must be something: a head that trickles without end is as good as silence."""
 
 _READABLE = select.EPOLLIN | select.EPOLLHUP | select.EPOLLERR
 
@@ -59,7 +63,8 @@ class Transfer:
         self._head: Head | None = None
         self._has_told = False
         self._tally = Tally()
-        self._most_silent = self._silent = self._held = 0
+        self._most_silent = self._silent = self._held = self._ticks = 0
+        self._clockwork = partial(self._safely, self._tick)
         self._timer: int | None = None
         """Ticks until libcurl wants to go on by itself."""
         self._multi.setopt(pycurl.M_MAXCONNECTS, 1)
@@ -68,7 +73,14 @@ class Transfer:
         self._easy.setopt(pycurl.HEADERFUNCTION, self._lines.append)
         self._easy.setopt(pycurl.WRITEFUNCTION, self._pieces.append)
         line.setblocking(False)
-        loop.watches(line.fileno(), select.EPOLLIN, self._hear)
+        loop.watches(line.fileno(), select.EPOLLIN, partial(self._safely, self._hear))
+
+    def _safely(self, step: Callable[..., None], *values: int) -> None:
+        """Do a step; whatever a stranger makes fail there ends this connection, and no other."""
+        try:
+            step(*values)
+        except Exception:  # noqa: BLE001 - as above
+            self._shut()
 
     def _hear(self, _events: int) -> None:
         """Take an order, which gives us the turn; an end of the line is the end of all."""
@@ -124,13 +136,13 @@ class Transfer:
 
     def _go_on(self) -> None:
         """Receive more; where there is more than there was room for, that is enough."""
-        self._silent = self._held = 0
+        self._silent = self._held = self._ticks = 0
         if not self._under_way or self._waiting >= self._enough:
             self._hand_over()
             return
-        self._loop.drives(self._tick)
+        self._loop.drives(self._clockwork)
         for fd in self._left_alone:
-            self._loop.watches(fd, self._sockets[fd], partial(self._ready, fd))
+            self._loop.watches(fd, self._sockets[fd], partial(self._safely, self._ready, fd))
         self._left_alone.clear()
         self._heed_timer()
 
@@ -147,8 +159,9 @@ class Transfer:
     def _tick(self) -> None:
         """Count: give up who is silent, hand over what came some time ago, and let libcurl look at its own times."""
         self._silent += 1
+        self._ticks += 1
         self._held += bool(self._pieces or (self._head and not self._has_told))
-        if self._silent > self._most_silent:
+        if self._silent > self._most_silent or self._ticks > _LONGEST_TURN * self._most_silent:
             self._fail(Failure(TIMED_OUT, "silence"))
         elif self._held > _PATIENCE:
             self._hand_over()
@@ -219,13 +232,12 @@ class Transfer:
             return
         self._has_turn = False
         self._has_told = head is not None
-        self._loop.rests(self._tick)
+        self._loop.rests(self._clockwork)
         count = self._moved()
         more = self._under_way or bool(self._pieces)
         failure = None if self._pieces else self._failure
         told = Told(count, more, head, self._length if head else -1, failure)
-        with contextlib.suppress(OSError):  # nobody listens any more: that is heard soon
-            self._line.send(json.dumps(told, ensure_ascii=False).encode())
+        self._line.send(json.dumps(told, ensure_ascii=False).encode())
 
     def _moved(self) -> int:
         """Move what came into the shared memory, as far as it goes; say how many bytes."""
@@ -250,7 +262,7 @@ class Transfer:
         else:
             reads, writes = what & pycurl.POLL_IN, what & pycurl.POLL_OUT
             self._sockets[fd] = (select.EPOLLIN if reads else 0) | (select.EPOLLOUT if writes else 0)
-            self._loop.watches(fd, self._sockets[fd], partial(self._ready, fd))
+            self._loop.watches(fd, self._sockets[fd], partial(self._safely, self._ready, fd))
 
     def _set_timer(self, timeout_ms: int) -> None:
         self._timer = None if timeout_ms < 0 else math.ceil(timeout_ms / 1000 / TICK_S)
@@ -258,7 +270,7 @@ class Transfer:
     def _heed_timer(self) -> None:
         """Where libcurl's time is up, have it go on; not at once, for others wait, too."""
         if self._timer == 0 and self._has_turn:
-            self._loop.soon(self._be_called)
+            self._loop.soon(partial(self._safely, self._be_called))
 
     def _be_called(self) -> None:
         if self._timer == 0 and self._has_turn:
@@ -267,9 +279,11 @@ class Transfer:
 
     def _shut(self) -> None:
         """Close. Where a name is being looked up, libcurl's close waits for that, in a thread."""
+        if self._closed:
+            return
         self._closed = True
         self._has_turn = False
-        self._loop.rests(self._tick)
+        self._loop.rests(self._clockwork)
         for fd in (self._line.fileno(), *self._sockets):
             self._loop.ignores(fd)
         self._line.close()
@@ -294,7 +308,7 @@ class Transfer:
         came = int(self._easy.getinfo(_CAME))
         return Failure(
             code,
-            text,
+            _clean(text),
             errno=self._easy.getinfo(pycurl.OS_ERRNO),
             came=came,
             lacking=self._length - came if self._length >= 0 else -1,
@@ -306,5 +320,10 @@ class Transfer:
 def _said(error: Exception) -> Failure:
     """Take libcurl's code and words from an error; pycurl's own have words alone."""
     if isinstance(error, pycurl.error) and len(error.args) == 2:
-        return Failure(*error.args)
-    return Failure(CLOSED, str(error))
+        return Failure(error.args[0], _clean(error.args[1]))
+    return Failure(CLOSED, _clean(str(error)))
+
+
+def _clean(text: str) -> str:
+    """Leave out what is no text: libcurl repeats what a server said."""
+    return text.encode("utf-8", "replace").decode()

@@ -52,7 +52,7 @@ def of_limits(timeout_s: float, *, steady: bool) -> Options:
 
 def _tls(whose: Whose) -> Options:
     """Say how a server, and a proxy, proves itself: always, to the same CAs; and what we show the server alone."""
-    file, directory = whose.authorities
+    file, directory = (None if path is None else os.fsencode(path) for path in whose.authorities)
     settings: Options = {
         pycurl.SSLVERSION: pycurl.SSLVERSION_TLSv1_2,
         pycurl.SSL_VERIFYPEER: 1,

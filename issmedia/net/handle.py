@@ -57,6 +57,8 @@ class Handle:
             if not self._told.more:
                 return 0
             self._take_turn(None)
+            if self._told.more and not self._told.size:
+                raise TransferError(Failure(CLOSED, "the receiver said what cannot be"))
         count = min(len(buffer), self._told.size - self._at)
         buffer[:count] = self._line.came[self._at : self._at + count]
         self._at += count

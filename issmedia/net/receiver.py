@@ -26,6 +26,7 @@ def main() -> NoReturn:
     loop = Loop()
     door = our_line()
     loop.watches(door.fileno(), select.EPOLLIN, lambda _: _admit(door, loop))
+    _silence()
     loop.run()
 
 
@@ -37,10 +38,19 @@ def _admit(door: socket.socket, loop: Loop) -> None:
         said, fds = b"", []
     if not said:
         os._exit(0)
-    line, memory = fds
-    shared = mmap(memory, ROOM)
-    os.close(memory)
-    Transfer(socket.socket(fileno=line), shared, loop)
+    if len(fds) == 2:
+        line, memory = fds
+        Transfer(socket.socket(fileno=line), mmap(memory, ROOM), loop)
+        fds = [memory]
+    for fd in fds:
+        os.close(fd)
+
+
+def _silence() -> None:
+    """Say nothing more: nobody listens while this runs, and a pipe that is full would hold it up."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    os.close(nowhere)
 
 
 def _limit() -> None:

@@ -35,7 +35,8 @@ def authorities(ca_bundle: str | None) -> tuple[str | None, str | None]:
     import ssl
 
     paths = ssl.get_default_verify_paths()
-    return paths.cafile, paths.capath
+    file, directory = (path and str(Path(path).absolute()) for path in (paths.cafile, paths.capath))
+    return file, directory
 
 
 def _show(made: "ssl.SSLContext", certificate: str, key: str) -> None:

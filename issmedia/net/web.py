@@ -205,12 +205,12 @@ def rank(client: Client, mirrors: Mirrors) -> list[str]:
 
 def _probed(client: Client, mirrors: Mirrors, asked: list[str]) -> tuple[list[str], list[UpstreamError]]:
     """Ask all at once; give those that answered well, first come first, and the failures of the others."""
-    answers: queue.SimpleQueue[str | UpstreamError] = queue.SimpleQueue()
+    answers: queue.SimpleQueue[str | Exception] = queue.SimpleQueue()
 
     def probe(base: str) -> None:
         try:
             _judged(client, base, mirrors, extra=True)
-        except UpstreamError as error:
+        except Exception as error:  # noqa: BLE001 - handed to whoever waits
             answers.put(error)
         else:
             answers.put(base)
@@ -227,8 +227,10 @@ def _probed(client: Client, mirrors: Mirrors, asked: list[str]) -> tuple[list[st
             break
         if isinstance(answer, str):
             good.append(answer)
-        else:
+        elif isinstance(answer, UpstreamError):
             failures.append(answer)
+        else:
+            raise answer
     workers.give_up(within_s=0)
     return good, failures
 

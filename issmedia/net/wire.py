@@ -10,6 +10,7 @@ import fcntl
 import mmap
 import os
 import socket
+import struct
 import threading
 import weakref
 
@@ -18,12 +19,21 @@ import msgspec
 from issmedia.base.errors import IssmediaError
 from issmedia.base.helper import Helper, command, last_line
 from issmedia.model.names import shown
-from issmedia.net.messages import CLOSED, ENDED, LONGEST, ROOM, Failure, Order, Told, TransferError
+from issmedia.net.messages import CLOSED, ENDED, LONGEST, ROOM, TIMED_OUT, Failure, Order, Told, TransferError
 
 RECEIVER = command("issmedia.net.receiver")
 
-_PATIENCE_S = 5.0
+_PATIENCE_S = 1.0
 """How long a receiver that let go of a line may take to end."""
+
+_LONGEST_TURN = 5
+"""Time limits after which a receiver that says nothing is stuck: it gives up after four."""
+
+_ERRORS = 4096
+"""No error of the system has such a number."""
+
+_MOST = 1 << 53
+"""No number of a failure is larger."""
 
 _SEALS = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL
 """Of memory that the other side made smaller we should die."""
@@ -35,10 +45,14 @@ _decode = msgspec.json.Decoder(Told, strict=True).decode
 
 
 class Wire:
-    """The receiver, which starts with the first line; one that died is replaced with the next. Threads may share it."""
+    """The receiver, which starts with the first line; one that died is replaced with the next. Threads may share it.
 
-    def __init__(self, command: tuple[str, ...] = RECEIVER) -> None:
+    One that says nothing is given up after five time limits and `spare_s`.
+    """
+
+    def __init__(self, command: tuple[str, ...] = RECEIVER, *, spare_s: float = 30.0) -> None:
         self._command = command
+        self._spare_s = spare_s
         self._guard = threading.Lock()
         self._lines = weakref.WeakSet[Line]()
         self._receiver: Helper | None = None
@@ -54,7 +68,7 @@ class Wire:
         with self._guard:
             if self._closed:
                 raise TransferError(ENDED)
-            line = Line(self._running())
+            line = Line(self._running(), self._spare_s)
             self._lines.add(line)
         return line
 
@@ -85,11 +99,15 @@ class Line:
     What stands in the memory may change at any time: whoever judges it copies it first.
     """
 
-    def __init__(self, receiver: Helper) -> None:
+    def __init__(self, receiver: Helper, spare_s: float) -> None:
         self._receiver = receiver
+        self._spare_s = spare_s
         self._guard = threading.Lock()
         self._ended = False
+        self._timeout_s = 0.0
         self._socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        for end in (self._socket, theirs):
+            end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 2 * LONGEST)
         memory = os.memfd_create("body", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
         try:
             with theirs, contextlib.suppress(BrokenPipeError, ConnectionResetError):  # it died: the first turn tells
@@ -107,11 +125,16 @@ class Line:
         `IssmediaError` where the receiver did not start, or failed by itself.
         """
         data = _encode(order)
+        if order is not None and order.timeout_s != self._timeout_s:
+            self._wait_at_most(order.timeout_s)
         if len(data) > LONGEST:
             raise TransferError(Failure(CLOSED, "what is asked for is too long"))
         try:
             self._socket.send(data)
             said = self._socket.recv(LONGEST)
+        except BlockingIOError as cause:
+            self._receiver.kill()
+            raise TransferError(Failure(TIMED_OUT, "the receiver is stuck")) from cause
         except OSError:
             said = b""
         if not said:
@@ -120,9 +143,16 @@ class Line:
             told = _decode(said)
         except msgspec.MsgspecError as cause:
             raise TransferError(_CANNOT_BE) from cause
-        if not 0 <= told.size <= ROOM:
+        if not _can_be(told):
             raise TransferError(_CANNOT_BE)
         return told
+
+    def _wait_at_most(self, timeout_s: float) -> None:
+        """Be woken where the receiver, which counts time limits, does not; the kernel counts, and each turn anew."""
+        self._timeout_s = timeout_s
+        seconds, part = divmod(_LONGEST_TURN * timeout_s + self._spare_s, 1)
+        value = struct.pack("@ll", int(seconds), int(part * 1_000_000))
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, value)
 
     def end(self) -> None:
         """Have whoever waits fail, and whatever is asked later."""
@@ -140,12 +170,23 @@ class Line:
         self._memory.close()
 
 
+def _can_be(told: Told) -> bool:
+    failure, head = told.failure, told.head
+    numbers = (failure.code, failure.came, failure.lacking, failure.connect_status) if failure else ()
+    return (
+        0 <= told.size <= ROOM
+        and -1 <= told.length < _MOST
+        and (head is None or 100 <= head.status <= 999)
+        and (failure is None or 0 <= failure.errno < _ERRORS)
+        and all(-1 <= number < _MOST for number in numbers)
+    )
+
+
 def _death(receiver: Helper) -> Exception:
-    """Say how it ended: a `TransferError` where somebody killed it, for the next may live."""
-    code = receiver.exit_code(within_s=_PATIENCE_S)
-    if code is None or code < 0:
-        return TransferError(Failure(CLOSED, "the receiver was killed"))
-    return _no_receiver(last_line(receiver.last_words()))
+    """Say how it ended: a `TransferError` unless it could not start, for the next may live."""
+    if receiver.exit_code(within_s=_PATIENCE_S) is not None and (said := receiver.last_words()):
+        return _no_receiver(last_line(said))
+    return TransferError(Failure(CLOSED, "the receiver was ended"))
 
 
 def _no_receiver(reason: str) -> IssmediaError:

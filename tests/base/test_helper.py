@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -76,6 +77,20 @@ def test_a_helper_that_cannot_be_started_leaves_no_descriptor() -> None:
         Helper(("/nothing/python",))
 
     assert os.listdir("/proc/self/fd") == before
+
+
+def test_a_helper_that_ended_is_ended_no_more() -> None:
+    with echoing(10) as helper:
+        helper.line.close()
+        assert helper.exit_code(within_s=10) == 0
+        with subprocess.Popen(("sleep", "60"), start_new_session=True) as other:
+            helper.pid = other.pid  # a number that was given to somebody else since
+
+            helper.kill()
+            helper.close()
+
+            assert other.poll() is None
+            other.kill()
 
 
 def test_of_what_a_dead_helper_said_the_last_line_is_its_error() -> None:

@@ -141,11 +141,46 @@ def test_a_receiver_that_was_killed_fails_who_waits_and_is_replaced(wire: Wire) 
             killed = wire.pid
             assert killed
             os.kill(killed, signal.SIGKILL)
-            with pytest.raises(TransferError, match="the receiver was killed"):
+            with pytest.raises(TransferError, match="the receiver was ended"):
                 handle.readinto(memoryview(bytearray(100)))
         ask(wire, other)
 
     assert wire.pid != killed
+
+
+def test_a_host_that_is_no_text_fails_its_own_transfer_alone(wire: Wire) -> None:
+    buffer = memoryview(bytearray(100))
+    with saying(HEAD + b"begin") as url, asked(wire, url) as handle:
+        with pytest.raises(TransferError):
+            ask(wire, "http://%ff%fe.invalid/")
+
+        assert bytes(buffer[: handle.readinto(buffer)]) == b"begin"
+
+
+def test_a_receiver_that_is_stuck_is_given_up_and_replaced() -> None:
+    with saying(HEAD) as url, contextlib.closing(Wire(spare_s=0)) as wire:
+        with contextlib.closing(Handle(Identity("http"), wire)) as handle:
+            assert wire.pid
+            os.kill(wire.pid, signal.SIGSTOP)
+            with pytest.raises(TransferError, match="the receiver is stuck"):
+                handle.ask(url, [], timeout_s=0.1, steady=True)
+        ask(wire, url)
+
+
+def test_a_head_that_trickles_without_end_is_silence(wire: Wire) -> None:
+    gone = threading.Event()
+
+    def trickle(client: socket.socket) -> None:
+        client.sendall(b"HTTP/1.1 200 OK\r\nX: ")
+        while not gone.wait(0.1):
+            client.sendall(b"x")
+
+    with answering(trickle) as url, contextlib.closing(Handle(Identity("http"), wire)) as handle:
+        with pytest.raises(TransferError) as caught:
+            handle.ask(url, [], timeout_s=0.2, steady=False)
+        gone.set()
+
+    assert caught.value.failure.code == TIMED_OUT
 
 
 def test_a_receiver_that_does_not_start_is_no_fault_of_upstream() -> None:
