@@ -76,10 +76,10 @@ class Transfer:
         loop.watches(line.fileno(), select.EPOLLIN, partial(self._safely, self._hear))
 
     def _safely(self, step: Callable[..., None], *values: int) -> None:
-        """Do a step; whatever a stranger makes fail there ends this connection, and no other."""
+        """Do a step; what a stranger, or want of memory, makes fail there ends this connection, and no other."""
         try:
             step(*values)
-        except Exception:  # noqa: BLE001 - as above
+        except (pycurl.error, OSError, ValueError, RuntimeError, MemoryError):
             self._shut()
 
     def _hear(self, _events: int) -> None:

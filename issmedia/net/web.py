@@ -11,6 +11,7 @@ import queue
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from types import TracebackType
 
 from issmedia.base.errors import AbsentError, Problem, UpstreamError
@@ -205,21 +206,17 @@ def rank(client: Client, mirrors: Mirrors) -> list[str]:
 
 def _probed(client: Client, mirrors: Mirrors, asked: list[str]) -> tuple[list[str], list[UpstreamError]]:
     """Ask all at once; give those that answered well, first come first, and the failures of the others."""
-    answers: queue.SimpleQueue[str | Exception] = queue.SimpleQueue()
+    answers: queue.SimpleQueue[str | BaseException] = queue.SimpleQueue()
 
-    def probe(base: str) -> None:
-        try:
-            _judged(client, base, mirrors, extra=True)
-        except Exception as error:  # noqa: BLE001 - handed to whoever waits
-            answers.put(error)
-        else:
-            answers.put(base)
+    def probe(base: str) -> str:
+        _judged(client, base, mirrors, extra=True)
+        return base
 
     good: list[str] = []
     failures: list[UpstreamError] = []
     workers = Workers(len(asked), name="probe")
     for base in asked:
-        workers.submit(probe, base)
+        workers.do(partial(probe, base), answers.put, answers.put)
     for _ in asked:
         try:
             answer = answers.get(timeout=_GRACE_S if good else client.manners.timeout_s)
