@@ -60,7 +60,12 @@ class Helper:
     def alive(self) -> bool:
         """Say whether it runs: somebody may have ended it, say for want of memory."""
         with self._guard:
-            return self._process.returncode is None and not self._has_ended()
+            return not self.was_ended and not self._has_ended()
+
+    @property
+    def was_ended(self) -> bool:
+        """Say whether it is known to have ended; nobody looks."""
+        return self._process.returncode is not None
 
     def exit_code(self, *, within_s: float) -> int | None:
         """Wait until it has ended; give its exit code, negative for a signal, or None where that takes too long."""
@@ -84,7 +89,7 @@ class Helper:
     def kill(self) -> None:
         """End it, and its children, at once. Until it was waited for, its number is nobody else's."""
         with self._guard:
-            if self._process.returncode is None:
+            if not self.was_ended:
                 with contextlib.suppress(ProcessLookupError):
                     os.killpg(self.pid, signal.SIGKILL)
                 self._process.wait()

@@ -23,7 +23,7 @@ MOST = 8
 """Connections in use at a time, unless somebody says otherwise."""
 
 _KEPT = 64
-"""Connections that are kept while nobody uses them."""
+"""Connections that are kept while nobody uses them; each has memory for a part of a body."""
 
 Turns = queue.SimpleQueue[None]
 """Holds as many as may still be taken."""
@@ -152,9 +152,11 @@ class Connections:
 
     def _handle(self, place: Place) -> Handle:
         with self._guard:
-            if place.idle and not self._closed:
+            while place.idle and not self._closed:
                 self._kept -= 1
-                return place.idle.pop()
+                if (handle := place.idle.pop()).is_free:
+                    return handle
+                handle.close()
         return Handle(place.identity, self._wire)
 
     def _give_back(self, place: Place, handle: Handle, flight: Flight) -> None:

@@ -45,7 +45,7 @@ class Handle:
     def is_free(self) -> bool:
         """Say whether the answer was read to its end, and the connection may serve again."""
         told = self._told
-        return not (self._away or told.more or told.failure or self._at < told.size)
+        return not (self._away or self._line.is_over or told.more or told.failure or self._at < told.size)
 
     def readinto(self, buffer: memoryview) -> int:
         """Read on into a buffer that is not empty; 0 at the end. `TransferError` where the body ends early."""

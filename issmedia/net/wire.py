@@ -119,6 +119,11 @@ class Line:
             os.close(memory)
         self.came = memoryview(self._memory)
 
+    @property
+    def is_over(self) -> bool:
+        """Say whether it was ended, or its receiver is known to have been."""
+        return self._ended or self._receiver.was_ended
+
     def turn(self, order: Order) -> Told:
         """Give an order, and wait for what comes of it. `TransferError` where the line is ended.
 

@@ -148,6 +148,25 @@ def test_a_receiver_that_was_killed_fails_who_waits_and_is_replaced(wire: Wire) 
     assert wire.pid != killed
 
 
+def test_a_connection_is_free_no_more_when_it_was_ended_or_its_receiver_was(wire: Wire) -> None:
+    whole = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
+    with (
+        answering(lambda client: client.sendall(whole)) as url,
+        asked(wire, url) as one,
+        asked(wire, url) as other,
+        asked(wire, url) as third,
+    ):
+        one.end()
+        assert [handle.is_free for handle in (one, other, third)] == [False, True, True]
+
+        assert wire.pid
+        os.kill(wire.pid, signal.SIGKILL)
+        with pytest.raises(TransferError):
+            other.ask(url, [], timeout_s=10, steady=True)
+
+        assert not third.is_free
+
+
 def test_a_host_that_is_no_text_fails_its_own_transfer_alone(wire: Wire) -> None:
     buffer = memoryview(bytearray(100))
     with saying(HEAD + b"begin") as url, asked(wire, url) as handle:
