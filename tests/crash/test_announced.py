@@ -35,6 +35,7 @@ ELSEWHERE = {
     "issmedia.content.yum.sync": {"os.fdopen"},
     "issmedia.bundle.xorriso": {"os.fdopen"},
     "issmedia.cli.main": {"os.open"},
+    "issmedia.net.receiver": {"os.open"},
     "issmedia.net.secrets": {"os.fdopen"},
     "issmedia.net.wire": {"os.ftruncate"},
 }
