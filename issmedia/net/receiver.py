@@ -11,6 +11,7 @@ import socket
 from mmap import mmap
 from typing import NoReturn
 
+from issmedia.base.limits import bound, fall_silent
 from issmedia.base.sockets import our_line
 from issmedia.net.curl import Transfer
 from issmedia.net.loop import Loop
@@ -26,7 +27,7 @@ def main() -> NoReturn:
     loop = Loop()
     door = our_line()
     loop.watches(door.fileno(), select.EPOLLIN, lambda _: _admit(door, loop))
-    _silence()
+    fall_silent()  # nobody listens while this runs, and a pipe that is full would hold it up
     loop.run()
 
 
@@ -46,21 +47,11 @@ def _admit(door: socket.socket, loop: Loop) -> None:
         os.close(fd)
 
 
-def _silence() -> None:
-    """Say nothing more: nobody listens while this runs, and a pipe that is full would hold it up."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 2)
-    os.close(nowhere)
-
-
 def _limit() -> None:
     """Forbid this process to write to any file for good, bound its memory, and let it have as many files as it may."""
     most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-    for what, value in ((resource.RLIMIT_DATA, _MEMORY), (resource.RLIMIT_FSIZE, 0), (resource.RLIMIT_CORE, 0)):
-        hard = resource.getrlimit(what)[1]
-        least = value if hard == resource.RLIM_INFINITY else min(value, hard)
-        resource.setrlimit(what, (least, least))
+    bound({resource.RLIMIT_DATA: _MEMORY, resource.RLIMIT_FSIZE: 0, resource.RLIMIT_CORE: 0})
 
 
 if __name__ == "__main__":

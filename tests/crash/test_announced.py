@@ -24,9 +24,10 @@ _OWN = re.compile(r"files\.\w+|self\._store\.\w+")
 """What passes through `base.files`."""
 
 ELSEWHERE = {
+    "issmedia.base.limits": {"os.open"},
     "issmedia.base.locks": {"os.open", "os.ftruncate", "os.pwrite"},
     "issmedia.content.yum.child": {"open", "os.write"},
-    "issmedia.content.yum.confined": {"os.open", "os.write"},
+    "issmedia.content.yum.confined": {"os.write"},
     "issmedia.content.yum.judge": {"os.fdopen"},
     "issmedia.content.yum.judging": {"os.write"},
     "issmedia.content.yum.nursery": {"os.fdopen"},
@@ -35,7 +36,6 @@ ELSEWHERE = {
     "issmedia.content.yum.sync": {"os.fdopen"},
     "issmedia.bundle.xorriso": {"os.fdopen"},
     "issmedia.cli.main": {"os.open"},
-    "issmedia.net.receiver": {"os.open"},
     "issmedia.net.secrets": {"os.fdopen"},
     "issmedia.net.wire": {"os.ftruncate"},
 }

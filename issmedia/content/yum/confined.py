@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from issmedia.base.errors import FormatError
+from issmedia.base.limits import bound, fall_silent
 from issmedia.content.yum.parsed import MARK, REFUSED
 
 _REASON = 2000
@@ -18,17 +19,16 @@ def limit_resources(*, memory: int, seconds: int, written: int, descriptors: int
 
     It can start no process and no thread, and leaves no dump. Pipes are no files.
     """
-    for what, value in (
-        (resource.RLIMIT_AS, memory),
-        (resource.RLIMIT_CPU, seconds),
-        (resource.RLIMIT_FSIZE, written),
-        (resource.RLIMIT_NOFILE, descriptors),
-        (resource.RLIMIT_NPROC, 0),
-        (resource.RLIMIT_CORE, 0),
-    ):
-        hard = resource.getrlimit(what)[1]
-        least = value if hard == resource.RLIM_INFINITY else min(value, hard)
-        resource.setrlimit(what, (least, least))
+    bound(
+        {
+            resource.RLIMIT_AS: memory,
+            resource.RLIMIT_CPU: seconds,
+            resource.RLIMIT_FSIZE: written,
+            resource.RLIMIT_NOFILE: descriptors,
+            resource.RLIMIT_NPROC: 0,
+            resource.RLIMIT_CORE: 0,
+        }
+    )
 
 
 @contextmanager
@@ -38,16 +38,10 @@ def refusing(*others: type[Exception], text: Callable[[Exception], str] = str) -
     Nothing else is heard there from now on: what libraries print goes nowhere. `text` puts an error into words.
     """
     refusals = os.dup(2)
-    _silence()
+    fall_silent()
     refused: tuple[type[Exception], ...] = (FormatError, *others)
     try:
         yield
     except refused as refusal:
         os.write(refusals, MARK + text(refusal).encode("utf-8", "backslashreplace")[:_REASON])
         sys.exit(REFUSED)
-
-
-def _silence() -> None:
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 2)
-    os.close(nowhere)
