@@ -88,8 +88,6 @@ class Transfer:
             said = self._line.recv(LONGEST)
         except BlockingIOError:
             return
-        except OSError:
-            said = b""
         if not said:
             self._shut()
             return
@@ -196,9 +194,11 @@ class Transfer:
     def _fault(self) -> str | None:
         """Say what is wrong with the lines that came: too many, or a body after what is no head."""
         head = self._found_head()
-        if head is None:
-            return "the answer has no head" if self._pieces else self._tally.fault(self._lines)
-        return "a line of its head has no end" if head.is_endless else self._tally.fault(self._lines)
+        if head is None and self._pieces:
+            return "the answer has no head"
+        if head is not None and head.is_endless:
+            return "a line of its head has no end"
+        return self._tally.fault(self._lines)
 
     def _found_head(self) -> Head | None:
         """Give the head of this answer, read once; None before it is there to its end."""

@@ -2,7 +2,7 @@
 
 from issmedia.net.heads import Head
 from issmedia.net.identity import Identity
-from issmedia.net.messages import CLOSED, ENDED, Ask, Failure, Order, Told, TransferError, Whose
+from issmedia.net.messages import CANNOT_BE, CLOSED, ENDED, Ask, Failure, Order, Told, TransferError, Whose
 from issmedia.net.quoting import escaped
 from issmedia.net.tls import authorities
 from issmedia.net.wire import Wire
@@ -58,7 +58,7 @@ class Handle:
                 return 0
             self._take_turn(None)
             if self._told.more and not self._told.size:
-                raise TransferError(Failure(CLOSED, "the receiver said what cannot be"))
+                raise TransferError(CANNOT_BE)
         count = min(len(buffer), self._told.size - self._at)
         buffer[:count] = self._line.came[self._at : self._at + count]
         self._at += count

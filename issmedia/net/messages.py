@@ -50,6 +50,7 @@ class Failure(NamedTuple):
 
 
 ENDED = Failure(CLOSED, "ended")
+CANNOT_BE = Failure(CLOSED, "the receiver said what cannot be")
 
 
 class TransferError(Exception):

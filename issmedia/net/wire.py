@@ -19,7 +19,18 @@ import msgspec
 from issmedia.base.errors import IssmediaError
 from issmedia.base.helper import Helper, command, last_line
 from issmedia.model.names import shown
-from issmedia.net.messages import CLOSED, ENDED, LONGEST, ROOM, TIMED_OUT, Failure, Order, Told, TransferError
+from issmedia.net.messages import (
+    CANNOT_BE,
+    CLOSED,
+    ENDED,
+    LONGEST,
+    ROOM,
+    TIMED_OUT,
+    Failure,
+    Order,
+    Told,
+    TransferError,
+)
 
 RECEIVER = command("issmedia.net.receiver")
 
@@ -37,8 +48,6 @@ _MOST = 1 << 53
 
 _SEALS = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL
 """Of memory that the other side made smaller we should die."""
-
-_CANNOT_BE = Failure(CLOSED, "the receiver said what cannot be")
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(Told, strict=True).decode
@@ -147,9 +156,9 @@ class Line:
         try:
             told = _decode(said)
         except msgspec.MsgspecError as cause:
-            raise TransferError(_CANNOT_BE) from cause
+            raise TransferError(CANNOT_BE) from cause
         if not _can_be(told):
-            raise TransferError(_CANNOT_BE)
+            raise TransferError(CANNOT_BE)
         return told
 
     def _wait_at_most(self, timeout_s: float) -> None:

@@ -6,13 +6,15 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import pycurl
 import pytest
 
 from issmedia.base.errors import UpstreamError
 from issmedia.model.transport import Transport
+from issmedia.net import messages
 from issmedia.net.handle import Handle
 from issmedia.net.identity import Identity
-from issmedia.net.messages import TransferError
+from issmedia.net.messages import Failure, TransferError
 from issmedia.net.upstream import open_upstream
 from issmedia.net.wire import Wire
 from tests.makers.http_server import Answer, serving
@@ -31,6 +33,24 @@ def asked(handle: Handle, url: str) -> bytes:
     while count := handle.readinto(buffer):
         data += buffer[:count]
     return bytes(data)
+
+
+def test_the_codes_of_failures_are_libcurls() -> None:
+    named = (messages.REFUSED, messages.CUT_SHORT, messages.TIMED_OUT, messages.NO_HOST, messages.NO_PROXY)
+    others = (messages.NOT_TRUSTED, messages.CLOSED, messages.NO_HTTP)
+    of_tls = (pycurl.E_SSL_CERTPROBLEM, pycurl.E_SSL_CIPHER, pycurl.E_SSL_CACERT_BADFILE, pycurl.E_SSL_ISSUER_ERROR)
+    may_be = (pycurl.E_SSL_CONNECT_ERROR, pycurl.E_RECV_ERROR, pycurl.E_SEND_ERROR)
+
+    assert named == (
+        pycurl.E_COULDNT_CONNECT,
+        pycurl.E_PARTIAL_FILE,
+        pycurl.E_OPERATION_TIMEDOUT,
+        pycurl.E_COULDNT_RESOLVE_HOST,
+        pycurl.E_COULDNT_RESOLVE_PROXY,
+    )
+    assert others == (pycurl.E_PEER_FAILED_VERIFICATION, pycurl.E_GOT_NOTHING, pycurl.E_FTP_WEIRD_SERVER_REPLY)
+    assert all(Failure(code, "").is_tls for code in (*of_tls, pycurl.E_SSL_INVALIDCERTSTATUS))
+    assert [Failure(code, text).is_tls for code in may_be for text in ("SSL routines", "")] == [True, False] * 3
 
 
 def test_a_handle_keeps_its_connection(served: Path, wire: Wire) -> None:
